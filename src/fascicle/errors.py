@@ -1,0 +1,186 @@
+"""What can go wrong, as a tree grouped by what a handler would do about it.
+
+Each error says what happened and why, and its ``hint`` says what to type next. Each is also a
+builtin kind, so that code which knows nothing of fascicle can catch it, and carries a ``kind``:
+a short code that never changes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+
+class FascicleError(Exception):
+    """Base of all errors that fascicle raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What happened, and why.
+    hint : str, optional
+        What to type or do next.
+    """
+
+    kind: ClassVar[str] = "error"
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # OSError and KeyError restore from args alone and would lose the hint.
+        return _restore, (type(self), self.message, self.hint, self.__dict__)
+
+
+def _restore(
+    cls: type[FascicleError], message: str, hint: str, state: dict[str, Any]
+) -> FascicleError:
+    error = cls.__new__(cls, message)
+    FascicleError.__init__(error, message, hint=hint)
+    error.__dict__.update(state)
+    return error
+
+
+def nearest(word: str, known: Iterable[str], *, n: int = 3) -> str:
+    """Return ``did you mean …?`` for the known words nearest to ``word``, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=n, cutoff=0.6)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+# -- names and objects of the ALF convention (the names the field already uses) -----------------
+
+
+class ALFError(FascicleError):
+    """Anything about ALF names, objects, collections or revisions."""
+
+    kind = "alf"
+
+
+class ALFInvalid(ALFError, ValueError):
+    """A path or a name does not follow the ALF convention."""
+
+    kind = "alf-invalid"
+
+
+class ALFObjectNotFound(ALFError, FileNotFoundError):
+    """No dataset matches, or its file is not here."""
+
+    kind = "alf-object-not-found"
+
+
+class ALFMultipleObjectsFound(ALFError, LookupError):
+    """The filter matches more than one object."""
+
+    kind = "alf-multiple-objects"
+
+
+class ALFMultipleCollectionsFound(ALFError, LookupError):
+    """The filter matches more than one collection."""
+
+    kind = "alf-multiple-collections"
+
+
+class ALFMultipleRevisionsFound(ALFError, LookupError):
+    """The filter matches more than one revision, and none or several are the default."""
+
+    kind = "alf-multiple-revisions"
+
+
+class AlyxSubjectNotFound(ALFError, LookupError):
+    """The subject is not in the database."""
+
+    kind = "subject-not-found"
+
+
+class ALFWarning(UserWarning):
+    """A caution when datasets are chosen or loaded."""
+
+
+# -- files ---------------------------------------------------------------------------------------
+
+
+class BadFileError(FascicleError, ValueError):
+    """A file is there but its content is not what its name says."""
+
+    kind = "bad-file"
+
+
+class EmptyFileError(BadFileError):
+    """A file has no bytes."""
+
+    kind = "empty-file"
+
+
+class TruncatedFileError(BadFileError):
+    """A file ends before its own header says it should."""
+
+    kind = "truncated-file"
+
+
+class UnsafeFileError(BadFileError):
+    """A file could only be read by running code that lies in it (a pickle)."""
+
+    kind = "unsafe-file"
+
+
+class HashMismatch(BadFileError):
+    """A file's checksum is not the one on record."""
+
+    kind = "hash-mismatch"
+
+
+# -- looking things up -----------------------------------------------------------------------------
+
+
+class NotFoundError(FascicleError, LookupError):
+    """Something that was asked for by name or id does not exist here."""
+
+    kind = "not-found"
+
+
+class SessionNotFound(NotFoundError):
+    """No session with that id, path or reference."""
+
+    kind = "session-not-found"
+
+
+class RegionNotFound(NotFoundError, ValueError):
+    """No brain region with that id, acronym or name."""
+
+    kind = "region-not-found"
+
+
+class SearchTermError(FascicleError, ValueError):
+    """A search term is unknown, ambiguous, or has a value of the wrong form."""
+
+    kind = "search-term"
+
+
+class NoIndexError(FascicleError, FileNotFoundError):
+    """The folder has no index yet."""
+
+    kind = "no-index"
+
+
+class CatalogueError(FascicleError, OSError):
+    """An index cannot be read or written."""
+
+    kind = "catalogue"
+
+
+class ConfigurationError(FascicleError, ValueError):
+    """A setting or an environment variable has no usable value."""
+
+    kind = "configuration"
+
+
+class MissingExtraError(FascicleError, ImportError):
+    """An optional part of fascicle is not installed."""
+
+    kind = "missing-extra"
