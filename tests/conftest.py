@@ -1,0 +1,43 @@
+"""Fixtures that every part shares: the real data, and the peer in an environment of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of real data; its absence is a failure, never a skip."""
+    folder = Path(os.environ.get("FASCICLE_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.fail(f"no shared data at {folder}: set FASCICLE_SHARED to the folder that has data/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def one_python(shared: Path) -> Path:
+    """Return the python of the real ONE-api, made on first use."""
+    if given := os.environ.get("FASCICLE_PEER_ONE"):
+        return Path(given)
+    run = subprocess.run(
+        [str(shared / "tools" / "make-peer"), "one", str(ROOT / ".peers" / "one")],
+        capture_output=True,
+        text=True,
+    )
+    if run.returncode:
+        pytest.fail(f"the ONE-api peer could not be made:\n{run.stderr[-2000:]}")
+    return Path(run.stdout.strip().splitlines()[-1])
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep tests out of the user's home: derived files and ONE's settings go to a fresh folder."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("FASCICLE_CACHE", str(home / "cache"))
