@@ -112,8 +112,8 @@ def test_what_was_meant_is_said() -> None:
         R.resolve("thalamsu")
     with pytest.raises(RegionNotFound, match=r"'CM' \(Central medial.*'cm'"):
         R.resolve("Cm")
-    with pytest.raises(RegionNotFound, match="part of the names of"):
-        R.resolve("geniculate")
+    with pytest.raises(RegionNotFound, match=r"'LGd' \(Dorsal part of the lateral geniculate"):
+        R.resolve("lateral geniculate")
     with pytest.raises(RegionNotFound, match="no brain region has the id 4"):
         R.map([549, 4], "Beryl")
     with pytest.raises(SearchTermError, match="Beryl, Cosmos"):

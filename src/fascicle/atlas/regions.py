@@ -250,18 +250,18 @@ def _row_by_words(t: Table, text: str) -> int:
 
 
 def _suggest(t: Table, text: str) -> str:
-    """Return what the user may have meant: near acronyms, near names, or names that hold it."""
+    """Return what the user may have meant: names that hold the words, or near names."""
     folded = text.casefold()
-    # Names are matched in any case, yet shown as they are written.
+    holding = [i for i, name in enumerate(t.names) if folded in name.casefold()]
+    if len(folded) > 3 and holding:
+        shortest = sorted(holding, key=lambda i: len(t.names[i]))[:3]
+        return f"did you mean {' or '.join(f'{t.acronyms[i]!r} ({t.names[i]})' for i in shortest)}?"
+    # Names are compared in any case, yet shown as they are written.
     known = {word.casefold(): word for word in (*t.names, *t.acronyms)}
-    if close := nearest(folded, known):
-        for word in sorted(known, key=len, reverse=True):
-            close = close.replace(repr(word), repr(known[word]))
-        return close
-    holding = [a for a, n in zip(t.acronyms, t.names, strict=True) if folded in n.casefold()]
-    if len(folded) < 3 or not holding:
-        return ""
-    return f"{text!r} is part of the names of {', '.join(holding[:5])}"
+    close = nearest(folded, known)
+    for word in known:
+        close = close.replace(repr(word), repr(known[word]))
+    return close
 
 
 def _mapping(name: str) -> str:
