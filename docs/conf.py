@@ -1,0 +1,81 @@
+"""How the documentation is built: Sphinx, MyST pages whose code is run, the pydata theme."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import fascicle
+
+HERE = Path(__file__).resolve().parent
+BUILD = HERE / "_build"
+
+project = "fascicle"
+author = "The fascicle developers"
+project_copyright = f"2026, {author}"
+version = release = fascicle.__version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_click",
+]
+exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+templates_path: list[str] = []
+
+# -- pages ------------------------------------------------------------------------------------------
+
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
+myst_heading_anchors = 3
+# The code of the pages runs at each build, in a home of its own, on a small synthetic lab: what
+# they show is what this version does.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 180
+nb_execution_show_tb = True
+nb_merge_streams = True
+
+# -- reference --------------------------------------------------------------------------------------
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say types, shapes and units
+autodoc_class_signature = "mixed"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+# -- looks ------------------------------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = "fascicle"
+html_static_path = ["_static"]
+html_css_files = ["fascicle.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+
+def _prepare_home(*_: object) -> None:
+    """Give the pages' code a home with a synthetic lab, so that no build touches the user's own."""
+    from fascicle import demo
+
+    home = BUILD / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["HOME"] = os.environ["USERPROFILE"] = str(home)
+    os.environ["FASCICLE_CACHE"] = str(home / "cache")
+    os.environ["FASCICLE_PROGRESS"] = "0"
+    os.environ["TQDM_DISABLE"] = "1"
+    os.environ["FASCICLE_ARCHIVES"] = str(home / "lab")
+    demo.make_lab(home / "lab", size="small")
+
+
+def setup(app):  # noqa: ANN001, ANN201, D103
+    app.connect("builder-inited", _prepare_home)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,35 @@
+"""``fascicle demo``: a synthetic lab, and a walk through it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fascicle.cli.app import debug_option
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", default="demo", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--size",
+    type=click.Choice(["tiny", "small", "medium", "large"]),
+    default="small",
+    show_default=True,
+    help="How many subjects and sessions.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same lab.")
+@debug_option
+def demo(folder: Path, size: str, seed: int) -> None:
+    """Make a synthetic lab in DIR (./demo by default), then index, find, load and plot it.
+
+    Each step is printed as the code that you would type.
+
+    \b
+    Examples:
+      fascicle demo
+      fascicle demo ~/lab --size medium --seed 7
+    """
+    from fascicle.demo import walk
+
+    walk(folder, size=size, seed=seed, say=click.echo)

@@ -1,0 +1,142 @@
+"""``fascicle load``: one object of one session, summed up or written to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fascicle.cli import output
+from fascicle.cli.app import debug_option
+from fascicle.cli.where import in_option, open_session
+from fascicle.errors import FascicleError
+
+if TYPE_CHECKING:
+    from fascicle.load import AlfBunch
+
+SUFFIXES = (".npz", ".csv", ".pqt")
+
+
+def _target(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and value.suffix not in SUFFIXES:
+        raise click.BadParameter(f"{value.name!r} has to end in {', '.join(SUFFIXES)}", ctx, param)
+    return value
+
+
+@click.command()
+@click.argument("session", metavar="SESSION")
+@click.argument("object", metavar="OBJECT")
+@click.option("--collection", metavar="NAME", help="Where it is, if several collections have one.")
+@click.option("--revision", metavar="NAME", help="The last revision up to this one.")
+@click.option(
+    "--attribute", metavar="NAME", multiple=True, help="Only this attribute, once or several times."
+)
+@click.option(
+    "--to",
+    "target",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_target,
+    help="Write a .npz (all arrays), .csv or .pqt (a table) instead of the summary.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@in_option
+@debug_option
+def load(
+    session: str,
+    object: str,
+    collection: str | None,
+    revision: str | None,
+    attribute: Sequence[str],
+    target: Path | None,
+    as_json: bool,
+    places: Sequence[str],
+) -> None:
+    """Load an OBJECT of a SESSION: print what it holds, or write it to a file.
+
+    \b
+    Examples:
+      fascicle load EID trials
+      fascicle load EID trials --to trials.csv
+      fascicle load EID spikes --collection alf/probe00/pykilosort --to spikes.npz
+    """
+    bunch = open_session(places, session).load(
+        object,
+        collection=collection,
+        attribute=list(attribute) or None,
+        revision=revision,
+        mmap=target is None,
+    )
+    if target is not None:
+        _write(bunch, target)
+        click.echo(f"{target}: {output.human_bytes(target.stat().st_size)}")
+        return
+    summary = [_summary(key, value) for key, value in bunch.items()]
+    if as_json:
+        output.as_json(summary)
+        return
+    output.table(
+        ["attribute", "type", "shape", "min", "max"],
+        [
+            [row["attribute"], row["type"], row["shape"], _short(row["min"]), _short(row["max"])]
+            for row in summary
+        ],
+    )
+
+
+def _summary(key: str, value: Any) -> dict[str, Any]:
+    """Return name, type, shape and range of one attribute; the range of numbers alone."""
+    import numpy as np
+
+    row: dict[str, Any] = {"attribute": key, "type": "", "shape": "", "min": None, "max": None}
+    shape = getattr(value, "shape", None)
+    row["type"] = str(value.dtype) if hasattr(value, "dtype") else type(value).__name__
+    if shape is not None:
+        row["shape"] = " x ".join(map(str, shape))
+    elif hasattr(value, "__len__") and not isinstance(value, Path):
+        row["shape"] = str(len(value))
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and value.size:
+        finite = value[np.isfinite(value)] if value.dtype.kind == "f" else value
+        if finite.size:
+            row["min"], row["max"] = finite.min().item(), finite.max().item()
+    return row
+
+
+def _short(value: float | int | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _write(bunch: AlfBunch, target: Path) -> None:
+    if target.suffix == ".npz":
+        _write_npz(bunch, target)
+        return
+    try:
+        frame = bunch.to_df()
+    except ValueError as error:
+        raise FascicleError(
+            f"the attributes are no one table: {error}",
+            hint=f"write {target.with_suffix('.npz')}, or choose some with --attribute",
+        ) from error
+    if target.suffix == ".csv":
+        frame.to_csv(target, index=False)
+    else:
+        frame.to_parquet(target)
+
+
+def _write_npz(bunch: AlfBunch, target: Path) -> None:
+    import numpy as np
+
+    arrays: dict[str, Any] = {}
+    for key, value in bunch.items():
+        if isinstance(value, np.ndarray):
+            arrays[key] = value
+        elif hasattr(value, "columns"):  # a table: one array per column
+            arrays.update({f"{key}.{name}": column.to_numpy() for name, column in value.items()})
+    if left := [key for key in bunch if not any(k.partition(".")[0] == key or k == key for k in arrays)]:
+        output.note(f"not written, since no arrays: {', '.join(left)}")
+    pickled = [key for key, value in arrays.items() if value.dtype.hasobject]
+    for key in pickled:  # text columns: fixed-width text, so that no pickle is needed to read them
+        arrays[key] = arrays[key].astype(str)
+    np.savez(target, **arrays)

@@ -1,0 +1,68 @@
+"""How answers are printed: aligned tables for people, JSON and plain lines for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from fascicle.archives.session import human_bytes as human_bytes
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under headers as aligned columns; numbers to the right.
+
+    Lines are never cut, so that what is piped is whole.
+    """
+    body = [[_text(value) for value in row] for row in rows]
+    numeric = [bool(body) and all(_is_number(line[i]) for line in body) for i in range(len(headers))]
+    widths = [max(len(line[i]) for line in [list(headers), *body]) for i in range(len(headers))]
+    for line in [list(headers), *body]:
+        cells = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def as_json(value: object) -> None:
+    """Print a value as indented JSON; dates, UUIDs and paths as text, numpy numbers as numbers."""
+    click.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    """Say something beside the answer: on stderr, so that pipes stay clean."""
+    click.echo(text, err=True)
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``'1 session'`` or ``'1,234 sessions'``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def wants_progress() -> bool:
+    """Return whether a bar may be drawn: only where someone looks at stderr."""
+    from fascicle.settings import show_progress
+
+    return sys.stderr.isatty() and show_progress()
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    return str(value)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").replace(".", "").replace("-", "").isdigit() and text.count("-") < 2
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # numpy scalars and arrays
+        return value.tolist()
+    return str(value)
