@@ -57,9 +57,30 @@ def nearest(word: str, known: Iterable[str], *, n: int = 3) -> str:
 
 
 class ALFError(FascicleError):
-    """Anything about ALF names, objects, collections or revisions."""
+    """Anything about ALF names, objects, collections or revisions.
+
+    Parameters
+    ----------
+    *items : str or object
+        What happened; or the things it is about, which are quoted and listed.
+    hint : str, optional
+        What to type or do next.
+    terse : bool
+        Whether to show the message without the hint.
+    """
 
     kind = "alf"
+
+    def __init__(self, *items: object, hint: str = "", terse: bool = False) -> None:
+        if len(items) == 1 and isinstance(items[0], str):
+            message = items[0]
+        else:
+            message = ", ".join(f'"{item}"' for item in items)
+        super().__init__(message, hint=hint)
+        self.terse = terse
+
+    def __str__(self) -> str:
+        return self.message if self.terse else super().__str__()
 
 
 class ALFInvalid(ALFError, ValueError):
@@ -100,6 +121,10 @@ class AlyxSubjectNotFound(ALFError, LookupError):
 
 class ALFWarning(UserWarning):
     """A caution when datasets are chosen or loaded."""
+
+
+class IncompleteWarning(UserWarning):
+    """An answer leaves out what could not be known or read, and says how much."""
 
 
 # -- files ---------------------------------------------------------------------------------------
@@ -144,7 +169,7 @@ class NotFoundError(FascicleError, LookupError):
     kind = "not-found"
 
 
-class SessionNotFound(NotFoundError):
+class SessionNotFound(NotFoundError, ValueError):
     """No session with that id, path or reference."""
 
     kind = "session-not-found"
@@ -160,6 +185,21 @@ class SearchTermError(FascicleError, ValueError):
     """A search term is unknown, ambiguous, or has a value of the wrong form."""
 
     kind = "search-term"
+
+
+class SearchTermTypeError(SearchTermError, TypeError):
+    """The value of a search term is of a type that cannot be searched by, such as None."""
+
+    kind = "search-term-type"
+
+
+class NeedsServerError(FascicleError, NotImplementedError, AssertionError):
+    """What was asked for is known to a server alone, and none is connected.
+
+    It is a NotImplementedError and an AssertionError since ONE, in local mode, raises these.
+    """
+
+    kind = "needs-server"
 
 
 class NoIndexError(FascicleError, FileNotFoundError):

@@ -5,5 +5,6 @@ Nothing here reads or writes, but for :meth:`ALFPath.iter_datasets` and the chec
 """
 
 from . import spec
+from .path import ALFPath, PureALFPath, PurePosixALFPath, PureWindowsALFPath
 
-__all__ = ["spec"]
+__all__ = ["ALFPath", "PureALFPath", "PurePosixALFPath", "PureWindowsALFPath", "spec"]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from .names import name_problem
 
 _ACRONYM = re.compile(r"[A-Z]+s?")  # with the s of its plural: ROI, ROIs
+_ATTRIBUTE = re.compile(r"(_[a-z]+_)?(.*?)(_(?:times|timestamps|intervals))?", re.DOTALL)
 
 
 def camel_case(text: str) -> str:
@@ -98,14 +99,14 @@ def to_alf(
         raise ValueError(
             f"Objects must not start with an underscore: give {object!r} as object and namespace"
         )
-    kept = re.search(r"_(times|timestamps|intervals)\Z", attribute)
-    stem = attribute[: kept.start()] if kept else attribute
+    # These keep their underscores: the deprecated prefix, and the endings that mean times.
+    prefix, stem, ending = _ATTRIBUTE.fullmatch(attribute).groups("")  # type: ignore[union-attr]
     clock = "_".join(camel_case(c) for c in clocks if c)
     extras = extra.split(".") if isinstance(extra, str) else list(extra or ())
     name = ".".join(
         [
             (f"_{namespace}_" if namespace else "") + camel_case(object),
-            camel_case(stem) + (kept[0] if kept else "") + (f"_{clock}" if clock else ""),
+            prefix + camel_case(stem) + ending + (f"_{clock}" if clock else ""),
             *filter(None, extras),
             extension,
         ]
@@ -115,7 +116,7 @@ def to_alf(
     return name
 
 
-def readableALF(name: str, capitalize: bool = False) -> str:  # noqa: N802 (the field's name)
+def readableALF(name: str, capitalize: bool = False) -> str:
     """Turn an object or attribute in camel case into separate words.
 
     Parameters
