@@ -25,7 +25,7 @@ extensions = [
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 templates_path: list[str] = []
 
-# -- pages ------------------------------------------------------------------------------------------
+# -- pages ----------------------------------------------------------------------------------------
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
@@ -37,7 +37,7 @@ nb_execution_timeout = 180
 nb_execution_show_tb = True
 nb_merge_streams = True
 
-# -- reference --------------------------------------------------------------------------------------
+# -- reference ------------------------------------------------------------------------------------
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say types, shapes and units
@@ -46,7 +46,7 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 
-# -- looks ------------------------------------------------------------------------------------------
+# -- looks ----------------------------------------------------------------------------------------
 
 html_theme = "pydata_sphinx_theme"
 html_title = "fascicle"
@@ -76,6 +76,6 @@ def _prepare_home(*_: object) -> None:
     demo.make_lab(home / "lab", size="small")
 
 
-def setup(app):  # noqa: ANN001, ANN201, D103
+def setup(app):
     app.connect("builder-inited", _prepare_home)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

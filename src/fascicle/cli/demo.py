@@ -10,7 +10,9 @@ from fascicle.cli.app import debug_option
 
 
 @click.command()
-@click.argument("folder", metavar="[DIR]", default="demo", type=click.Path(file_okay=False, path_type=Path))
+@click.argument(
+    "folder", metavar="[DIR]", default="demo", type=click.Path(file_okay=False, path_type=Path)
+)
 @click.option(
     "--size",
     type=click.Choice(["tiny", "small", "medium", "large"]),

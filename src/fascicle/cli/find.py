@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def find(
     ctx: click.Context,
+    /,
     date: str | None,
     as_ids: bool,
     as_json: bool,
@@ -72,7 +73,11 @@ def find(
     """
     import fascicle
 
-    wanted = {name: list(v) if isinstance(v, tuple) else v for name, v in terms.items() if v}
+    wanted: dict[str, Any] = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in terms.items()
+        if value
+    }
     if date is not None:
         wanted["date"] = _range(date)
     found = fascicle.find(archives=chosen(places), **wanted)
@@ -111,9 +116,7 @@ def _rows(found: Sessions, *, by_region: bool) -> list[dict[str, Any]]:
             }
         )
     if by_region and rows:
-        for row, channels, probes in zip(
-            rows, found["n_channels"], found["probes"], strict=True
-        ):
+        for row, channels, probes in zip(rows, found["n_channels"], found["probes"], strict=True):
             row |= {"n_channels": int(channels), "probes": probes}
     return rows
 

@@ -11,7 +11,9 @@ from fascicle.cli.app import debug_option
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument(
+    "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
 @click.option("--hash", "hash_files", is_flag=True, help="Record the md5 of each file.")
 @click.option("--explain", is_flag=True, help="List each file that was left out, with the reason.")
 @click.option("--new-ids", is_flag=True, help="Forget the ids on record and derive all anew.")
@@ -77,5 +79,6 @@ def index(
     click.echo(", ".join(f"{step} {seconds:.2f} s" for step, seconds in report.seconds.items()))
     if report.rejected and not explain:
         output.note(
-            f"{output.plural(len(report.rejected), 'file')} left out: --explain lists them with the reason"
+            f"{output.plural(len(report.rejected), 'file')} left out: "
+            "--explain lists them with the reason"
         )

@@ -129,14 +129,17 @@ def _write_npz(bunch: AlfBunch, target: Path) -> None:
     import numpy as np
 
     arrays: dict[str, Any] = {}
+    left = []
     for key, value in bunch.items():
         if isinstance(value, np.ndarray):
             arrays[key] = value
         elif hasattr(value, "columns"):  # a table: one array per column
             arrays.update({f"{key}.{name}": column.to_numpy() for name, column in value.items()})
-    if left := [key for key in bunch if not any(k.partition(".")[0] == key or k == key for k in arrays)]:
-        output.note(f"not written, since no arrays: {', '.join(left)}")
-    pickled = [key for key, value in arrays.items() if value.dtype.hasobject]
-    for key in pickled:  # text columns: fixed-width text, so that no pickle is needed to read them
-        arrays[key] = arrays[key].astype(str)
+        else:
+            left.append(key)
+    for key, value in arrays.items():  # text as fixed-width text: no pickle is needed to read it
+        if value.dtype.hasobject:
+            arrays[key] = value.astype(str)
+    if left:
+        output.note(f"not written, since they are no arrays: {', '.join(left)}")
     np.savez(target, **arrays)

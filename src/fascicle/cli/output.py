@@ -18,9 +18,13 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     Lines are never cut, so that what is piped is whole.
     """
     body = [[_text(value) for value in row] for row in rows]
-    numeric = [bool(body) and all(_is_number(line[i]) for line in body) for i in range(len(headers))]
-    widths = [max(len(line[i]) for line in [list(headers), *body]) for i in range(len(headers))]
-    for line in [list(headers), *body]:
+    lines = [list(headers), *body]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if body:
+        numeric = [all(map(_is_number, column)) for column in zip(*body, strict=True)]
+    else:
+        numeric = [False] * len(headers)
+    for line in lines:
         cells = [
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(line, widths, numeric, strict=True)

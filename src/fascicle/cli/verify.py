@@ -1,10 +1,10 @@
-"""``fascicle verify``: are the files those that the index describes?"""
+"""``fascicle verify``: whether the files are those that the index describes."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +32,9 @@ class Difference(NamedTuple):
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument(
+    "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
 @click.option(
     "--hash/--no-hash",
     "hashes",
@@ -74,9 +76,10 @@ def verify(ctx: click.Context, folder: Path, hashes: bool, as_json: bool) -> Non
             f"{output.plural(len(differences), 'difference')}"
         )
         if hashes and hashed < len(files):
+            unhashed = output.plural(len(files) - hashed, "file")
             output.note(
-                f"{output.plural(len(files) - hashed, 'file')} without a hash on record, compared by size "
-                f"alone: 'fascicle index {folder} --hash' records them"
+                f"{unhashed} without a hash on record, compared by size alone: "
+                f"'fascicle index {folder} --hash' records them"
             )
     if differences:
         ctx.exit(NO)
@@ -101,7 +104,7 @@ def _differences(files: list[Expected], *, hashes: bool) -> Iterator[Difference]
     # Hashing leaves the interpreter's lock, so threads keep every core (or the disk) busy.
     workers = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
-        found = pool.map(lambda file: problem(file, hashes=hashes), files)
+        found: Iterable[str] = pool.map(lambda file: problem(file, hashes=hashes), files)
         if output.wants_progress():
             from tqdm import tqdm
 

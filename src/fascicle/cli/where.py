@@ -41,7 +41,9 @@ def chosen(places: Sequence[str]) -> list[str]:
     """
     if places:
         return list(places)
-    if named := [part for part in os.environ.get("FASCICLE_ARCHIVES", "").split(os.pathsep) if part]:
+    if named := [
+        part for part in os.environ.get("FASCICLE_ARCHIVES", "").split(os.pathsep) if part
+    ]:
         return named
     for folder in (Path.cwd(), settings.one_cache_dir()):
         if is_indexed(folder):
