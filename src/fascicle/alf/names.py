@@ -131,7 +131,8 @@ def parse_session(path: str) -> SessionParts | None:
 def is_date(text: str) -> bool:
     """Return whether ``text`` is a day of the calendar, written ``yyyy-mm-dd``."""
     try:
-        return len(text) == 10 and text.isascii() and bool(_date.fromisoformat(text))
+        # fromisoformat also takes the date without hyphens, and weeks: 20200101, 2020-W01-1.
+        return len(text) == 10 and text[7] == "-" and bool(_date.fromisoformat(text))
     except ValueError:
         return False
 
@@ -198,10 +199,8 @@ def _attribute_problem(attribute: str) -> str:
 
 def _odd(text: str, allowed: str) -> str:
     """Return the first character of ``text`` that is not ``allowed``, fit to be shown."""
-    for char in text:
-        if not re.match(allowed, char):
-            return "a space" if char == " " else _show(char)
-    return ""
+    rest = re.sub(f"{allowed}*+", "", text, count=1)
+    return "a space" if rest.startswith(" ") else _show(rest[:1]) if rest else ""
 
 
 def _show(text: str) -> str:
