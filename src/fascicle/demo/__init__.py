@@ -1,0 +1,53 @@
+"""A synthetic lab: realistic, deterministic, and made in seconds.
+
+For a first look (``fascicle demo``), for tests and for tutorials. `make_lab` writes a folder of
+ALF files, `run` walks through it as a user would. All names are loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fascicle.demo.lab import DESCRIPTION, describe, make_lab, read_description
+    from fascicle.demo.roster import SIZES, DemoError, ProbePlan, SessionPlan, Size, plan_lab
+    from fascicle.demo.session import make_session
+
+_WHERE = {
+    "DESCRIPTION": "lab",
+    "describe": "lab",
+    "make_lab": "lab",
+    "read_description": "lab",
+    "SIZES": "roster",
+    "DemoError": "roster",
+    "ProbePlan": "roster",
+    "SessionPlan": "roster",
+    "Size": "roster",
+    "plan_lab": "roster",
+    "make_session": "session",
+}
+
+__all__ = [  # noqa: RUF022 - in the order of use
+    "make_lab",
+    "plan_lab",
+    "make_session",
+    "SIZES",
+    "Size",
+    "SessionPlan",
+    "ProbePlan",
+    "describe",
+    "read_description",
+    "DESCRIPTION",
+    "DemoError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
