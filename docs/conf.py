@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sphinx.application import Sphinx
+
 import fascicle
 
 HERE = Path(__file__).resolve().parent
@@ -62,8 +64,10 @@ html_theme_options = {
 }
 
 
-def _prepare_home(*_: object) -> None:
+def _prepare_home(app: Sphinx) -> None:
     """Give the pages' code a home with a synthetic lab, so that no build touches the user's own."""
+    if app.config.nb_execution_mode == "off":
+        return
     from fascicle import demo
 
     home = BUILD / "home"
@@ -76,6 +80,6 @@ def _prepare_home(*_: object) -> None:
     demo.make_lab(home / "lab", size="small")
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", _prepare_home)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
