@@ -309,7 +309,8 @@ def _array(column: pd.Series[Any]) -> np.ndarray[Any, Any]:
 def _shape(value: Any) -> tuple[int, ...]:
     """Return the shape of an array, table or column; () for all else."""
     if isinstance(value, np.ndarray):
-        return value.shape
+        shape: tuple[int, ...] = value.shape
+        return shape
     # Not imported to look: a value can only be pandas' where someone imported it.
     if type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "iloc"):
         return tuple(value.shape)

@@ -1,5 +1,8 @@
 """One file, one value: the format follows from the extension."""
 
+# Paths stay strings: pathlib takes longer than reading a small file.
+# ruff: noqa: PTH112, PTH116, PTH208
+
 from __future__ import annotations
 
 import os

@@ -14,7 +14,7 @@ import os
 import re
 import struct
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from warnings import warn
 
 import numpy as np
@@ -47,7 +47,7 @@ class Header(NamedTuple):
         Whether the first axis varies fastest.
     shape : tuple of int
         Shape of the array.
-    count : int
+    size : int
         Number of elements.
     nbytes : int
         Number of bytes of data.
@@ -58,12 +58,12 @@ class Header(NamedTuple):
     dtype: np.dtype[Any]
     fortran: bool
     shape: tuple[int, ...]
-    count: int
+    size: int
     nbytes: int
     offset: int
 
 
-class _Flawed(ValueError):  # noqa: N818 - never leaves this module
+class _Flawed(ValueError):
     """Why a header cannot be used; ``kind`` is the public error to raise for it."""
 
     def __init__(self, why: str, kind: type[BadFileError] = BadFileError) -> None:
@@ -71,7 +71,7 @@ class _Flawed(ValueError):  # noqa: N818 - never leaves this module
         self.kind = kind
 
 
-def header_end(head: bytes) -> int:
+def header_end(head: bytes | bytearray) -> int:
     """Return where the data begin, given at least the first 12 bytes of a file.
 
     Raises
@@ -189,11 +189,12 @@ def read_npy(path: str | os.PathLike[str], *, mmap: bool = False) -> np.ndarray[
             )
         if mmap and header.nbytes:
             order = "F" if header.fortran else "C"
-            return np.memmap(
+            mapped: np.ndarray[Any, Any] = np.memmap(  # type: ignore[call-overload]
                 name, header.dtype, mode="r", offset=end, shape=header.shape, order=order
             )
+            return mapped
         if size <= SMALL and got == size and header.nbytes:
-            return _shaped(np.frombuffer(start, header.dtype, header.count, end), header)
+            return _shaped(np.frombuffer(start, header.dtype, header.size, end), header)
         try:
             return read_data(file, header, name, bytes(start[end : end + header.nbytes]))
         except MemoryError:
@@ -204,7 +205,7 @@ def read_npy(path: str | os.PathLike[str], *, mmap: bool = False) -> np.ndarray[
 
 
 def read_data(
-    file: io.RawIOBase | io.BufferedIOBase, header: Header, name: str, begun: bytes = b""
+    file: io.RawIOBase | IO[bytes], header: Header, name: str, begun: bytes = b""
 ) -> np.ndarray[Any, Any]:
     """Read the data that follow a header.
 
@@ -233,9 +234,9 @@ def read_data(
         return np.empty(header.shape, header.dtype)
     raw = np.empty(header.nbytes, np.uint8)
     raw[: len(begun)] = np.frombuffer(begun, np.uint8)
-    into, done = memoryview(raw), len(begun)
+    into, done = raw.data, len(begun)
     while done < header.nbytes:
-        got = file.readinto(into[done:])  # at most 2 GB at a time on Linux
+        got = file.readinto(into[done:])  # type: ignore[union-attr]  # at most 2 GB at a time on Linux
         if not got:
             raise TruncatedFileError(
                 f"{name} is cut short: the last {header.nbytes - done} of {header.nbytes} bytes "
@@ -246,7 +247,7 @@ def read_data(
     return _shaped(raw.view(header.dtype), header)
 
 
-def read_member(file: io.BufferedIOBase, size: int, name: str) -> np.ndarray[Any, Any] | bytes:
+def read_member(file: IO[bytes], size: int, name: str) -> np.ndarray[Any, Any] | bytes:
     """Read one member of an npz archive: an array, or its bytes where it is none.
 
     Parameters

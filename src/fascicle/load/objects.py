@@ -1,5 +1,8 @@
 """One object, many files: which files belong to it, and how they become one AlfBunch."""
 
+# Paths stay strings: pathlib takes longer than reading a small file.
+# ruff: noqa: PTH112, PTH118, PTH119, PTH120, PTH208
+
 from __future__ import annotations
 
 import os
@@ -12,8 +15,7 @@ from warnings import warn
 
 import numpy as np
 
-from ..alf import spec
-from ..alf.names import NameParts
+from ..alf.names import NameParts, name_problem, parse_name
 from ..errors import (
     ALFInvalid,
     ALFMultipleObjectsFound,
@@ -27,8 +29,7 @@ from .bunch import AlfBunch, check_dimensions, describe_dimensions
 from .files import load_file
 
 _PARTS = NameParts._fields
-_SESSION_COPIES = 4096
-parse = lru_cache(maxsize=_SESSION_COPIES)(spec.parse_name)
+parse = lru_cache(maxsize=4096)(parse_name)
 
 
 def load_object(
@@ -98,7 +99,8 @@ def load_object(
             wanted = {"object": obj, **filters} if obj is not None else filters
             test = matcher(wanted, wildcards=wildcards)
             files = [f for f in files if (p := parse(os.path.basename(f))) and test(p)]
-    return assemble(files, short_keys=short_keys, mmap=mmap)
+    loaded: AlfBunch = assemble(files, short_keys=short_keys, mmap=mmap)
+    return loaded
 
 
 def select(
@@ -292,7 +294,7 @@ def _parts(path: str) -> NameParts:
     base = os.path.basename(path)
     if (parts := parse(base)) is None:
         raise ALFInvalid(
-            f"{base} is no ALF name: {spec.name_problem(base)}",
+            f"{base} is no ALF name: {name_problem(base)}",
             hint="load it by itself: load_file(path)",
         )
     return parts
@@ -406,7 +408,7 @@ def _interpolate(out: AlfBunch) -> None:
     others = (
         v.shape[0]
         for k, v in out.items()
-        if "timestamps" not in k and "meta" not in k and getattr(v, "shape", ())
+        if "timestamps" not in k and "meta" not in k and getattr(v, "shape", None)
     )
     samples = next(others, None)
     if samples is not None:
@@ -444,4 +446,5 @@ def ts2vec(ts: np.ndarray[Any, Any], n_samples: int) -> np.ndarray[Any, Any]:
             f"timestamps of shape {ts.shape}: neither one per sample nor (2, 2)",
             hint="save one time per sample, or rows of (sample, time)",
         )
-    return np.interp(np.arange(n_samples), ts[:, 0], ts[:, 1])
+    times: np.ndarray[Any, Any] = np.interp(np.arange(n_samples), ts[:, 0], ts[:, 1])
+    return times

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadFileError, EmptyFileError, TruncatedFileError
@@ -36,7 +37,7 @@ def read_separated(path: str | os.PathLike[str], separator: str) -> Any:
     import pandas as pd
 
     name = os.fspath(path)
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
             raise EmptyFileError(f"{name} is empty: it has no bytes", hint=_HINT)
         try:
@@ -72,7 +73,7 @@ def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     name = os.fspath(path)
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         begins = file.read(4)
         size = os.fstat(file.fileno()).st_size
         file.seek(max(size - 4, 0))
@@ -84,15 +85,16 @@ def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
     if ends != b"PAR1" or size < 12:
         raise TruncatedFileError(f"{name} is cut short: its footer is missing", hint=_HINT)
     try:
-        with pq.ParquetFile(name) as file:
-            meta = file.metadata
+        with pq.ParquetFile(name) as table:
+            meta = table.metadata
             cells = meta.num_rows * max(meta.num_columns, 1)
             if meta.num_rows < 0 or cells > _memory():
                 raise BadFileError(
                     f"{name} announces {meta.num_rows} rows, more than there is memory for",
                     hint=_HINT,
                 )
-            return file.read().to_pandas()
+            frame: pd.DataFrame = table.read().to_pandas()
+            return frame
     except BadFileError:
         raise
     except MemoryError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,10 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, Any]:
         where the sizes that it announces are not possible (a "zip bomb").
     """
     name = os.fspath(path)
-    size = os.stat(path).st_size
+    size = Path(path).stat().st_size
     if not size:
         raise EmptyFileError(f"{name} is empty: it has no bytes", hint=_HINT)
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         begins = file.read(4)
         try:
             with zipfile.ZipFile(file) as archive:
