@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fascicle.cli import output
 from fascicle.cli.app import debug_option
+
+if TYPE_CHECKING:
+    from fascicle.catalogue import IndexReport
 
 
 @click.command()
@@ -54,31 +58,42 @@ def index(
         progress=output.wants_progress(),
     )
     if as_json:
-        output.as_json(
-            {
-                "folder": str(folder),
-                "number": report.number,
-                "sessions": report.n_sessions,
-                "datasets": report.n_datasets,
-                "added": report.added,
-                "changed": report.changed,
-                "removed": report.removed,
-                "rejected": [{"path": path, "reason": reason} for path, reason in report.rejected],
-                "seconds": report.seconds,
-            }
-        )
+        output.as_json(_facts(report))
         return
     if explain:
         for path, reason in report.rejected:
             click.echo(f"{path}: {reason}")
-    click.echo(
-        f"{folder}: {output.plural(report.n_sessions, 'session')}, "
-        f"{output.plural(report.n_datasets, 'dataset')} "
-        f"({report.added:,} added, {report.changed:,} changed, {report.removed:,} removed)"
-    )
+    click.echo(f"{folder}: {report}")
     click.echo(", ".join(f"{step} {seconds:.2f} s" for step, seconds in report.seconds.items()))
-    if report.rejected and not explain:
+    for path, reason in report.problems:
+        output.note(f"{path}: {reason}")
+    for path in report.differing:
         output.note(
-            f"{output.plural(len(report.rejected), 'file')} left out: "
-            "--explain lists them with the reason"
+            f"{path}: its size is not the one on record: look with 'fascicle verify {folder}'"
         )
+    if report.unknown_regions:
+        unknown = output.plural(report.unknown_regions, "session")
+        output.note(
+            f"regions unknown for {unknown}: the files of the probe's channels are not here"
+        )
+    if report.rejected and not explain:
+        rejected = output.plural(len(report.rejected), "file")
+        output.note(f"{rejected} left out: --explain lists them with the reason")
+
+
+def _facts(report: IndexReport) -> dict[str, Any]:
+    return {
+        "folder": str(report.root),
+        "number": report.number,
+        "sessions": report.n_sessions,
+        "datasets": report.n_datasets,
+        "insertions": report.n_insertions,
+        "added": report.added,
+        "changed": report.changed,
+        "removed": report.removed,
+        "differing": report.differing,
+        "rejected": [{"path": path, "reason": reason} for path, reason in report.rejected],
+        "problems": [{"path": path, "reason": reason} for path, reason in report.problems],
+        "unknown_regions": report.unknown_regions,
+        "seconds": report.seconds,
+    }
