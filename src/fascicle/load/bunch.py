@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 from warnings import warn
 
@@ -120,10 +120,29 @@ class AlfBunch(dict[str, Any]):
                 f"only objects with the same attributes can be appended; these differ in: {differ}",
                 hint="drop those attributes, or join tables: pandas.concat([a.to_df(), b.to_df()])",
             )
-        longer = {key: _joined(key, value, other[key]) for key, value in self.items()}
+        longer = {key: self._joined(key, value, other[key]) for key, value in self.items()}
         whole.update(longer)
-        _warn_of_dimensions(whole, "after append")
+        if check_dimensions(whole):
+            whole._say(f"inconsistent dimensions after append: {describe_dimensions(whole)}")
         return whole
+
+    def _joined(self, key: str, a: Any, b: Any) -> Any:
+        """Return two values of one attribute, one after the other."""
+        try:
+            if isinstance(a, np.ndarray):
+                return np.concatenate((a, b), axis=0)
+            if isinstance(a, list):
+                return [*a, *b]
+            if _shape(a):
+                import pandas as pd
+
+                return pd.concat([a, b], ignore_index=True)
+        except (ValueError, TypeError) as error:
+            raise ALFInvalid(
+                f"{key} cannot be appended: {error}", hint=f"del bunch[{key!r}]"
+            ) from None
+        self._say(f"{key} is a {type(a).__name__}: the first one is kept")
+        return a
 
     def to_df(self, *, max_columns: int | None = None) -> pd.DataFrame:
         """Return the attributes as columns of one table.
@@ -147,7 +166,12 @@ class AlfBunch(dict[str, Any]):
         ALFInvalid
             The attributes have inconsistent lengths (it is a ``ValueError``).
         """
-        return to_frame(self, max_columns=max_columns)
+        return to_frame(self, max_columns=max_columns, say=self._say)
+
+    @staticmethod
+    def _say(message: str) -> None:
+        """Warn the user; the ONE interface logs instead."""
+        warn(message, ALFWarning, stacklevel=4)
 
     @classmethod
     def from_df(cls, df: pd.DataFrame) -> Self:
@@ -237,17 +261,33 @@ def describe_dimensions(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{k} {shape}" for k, v in values.items() if (shape := _shape(v)))
 
 
-def _warn_of_dimensions(values: Mapping[str, Any], where: str) -> None:
-    if check_dimensions(values):
-        warn(
-            f"inconsistent dimensions {where}: {describe_dimensions(values)}",
-            ALFWarning,
-            stacklevel=3,
-        )
+def to_frame(
+    values: Mapping[str, Any],
+    *,
+    max_columns: int | None = None,
+    say: Callable[[str], None] = AlfBunch._say,
+) -> pd.DataFrame:
+    """Return arrays as columns of one table: see :meth:`AlfBunch.to_df`.
 
+    Parameters
+    ----------
+    values : mapping
+        Names and arrays.
+    max_columns : int, optional
+        The most columns that one array may become; default all.
+    say : callable
+        Called with a message for each array that is left out.
 
-def to_frame(values: Mapping[str, Any], *, max_columns: int | None = None) -> pd.DataFrame:
-    """Return arrays as columns of one table: see :meth:`AlfBunch.to_df`."""
+    Returns
+    -------
+    pandas.DataFrame
+        One row per element.
+
+    Raises
+    ------
+    ALFInvalid
+        Inconsistent lengths.
+    """
     import pandas as pd
 
     if check_dimensions(values):
@@ -260,11 +300,13 @@ def to_frame(values: Mapping[str, Any], *, max_columns: int | None = None) -> pd
     rows = max(lengths, default=0) if len(lengths) < 2 else max(lengths - {1})
     columns: dict[str, Any] = {}
     for key, value in values.items():
-        columns.update(_columns(key, value, rows, max_columns))
+        columns.update(_columns(key, value, rows, max_columns, say))
     return pd.DataFrame(columns, index=pd.RangeIndex(rows) if not columns else None)
 
 
-def _columns(key: str, value: Any, rows: int, most: int | None) -> dict[str, Any]:
+def _columns(
+    key: str, value: Any, rows: int, most: int | None, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Return the columns that one attribute becomes."""
     if isinstance(value, list) and len(value) == rows and rows:
         column = np.empty(rows, object)
@@ -279,7 +321,7 @@ def _columns(key: str, value: Any, rows: int, most: int | None) -> dict[str, Any
             return {key: value}
         return {f"{key}_{name}": value.iloc[:, i] for i, name in enumerate(value.columns)}
     if len(shape) > 2:
-        warn(f"{key} has {len(shape)} dimensions and is left out of the table", ALFWarning, 4)
+        say(f"{key} has {len(shape)} dimensions and is left out of the table")
         return {}
     if shape[0] != rows:  # one row for all
         if shape[0] != 1:
@@ -315,23 +357,6 @@ def _shape(value: Any) -> tuple[int, ...]:
     if type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "iloc"):
         return tuple(value.shape)
     return ()
-
-
-def _joined(key: str, a: Any, b: Any) -> Any:
-    """Return two values of one attribute, one after the other."""
-    try:
-        if isinstance(a, np.ndarray):
-            return np.concatenate((a, b), axis=0)
-        if isinstance(a, list):
-            return [*a, *b]
-        if _shape(a):
-            import pandas as pd
-
-            return pd.concat([a, b], ignore_index=True)
-    except (ValueError, TypeError) as error:
-        raise ALFInvalid(f"{key} cannot be appended: {error}", hint=f"del bunch[{key!r}]") from None
-    warn(f"{key} is a {type(a).__name__}: the first one is kept", ALFWarning, stacklevel=4)
-    return a
 
 
 def _described(value: Any) -> tuple[str, str]:

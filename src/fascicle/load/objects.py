@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
-from warnings import warn
 
 import numpy as np
 
@@ -20,7 +19,6 @@ from ..errors import (
     ALFInvalid,
     ALFMultipleObjectsFound,
     ALFObjectNotFound,
-    ALFWarning,
     BadFileError,
     SearchTermError,
     nearest,
@@ -138,25 +136,31 @@ def select(
                 )
             obj = parts.object if not wildcards else re.sub(r"([*?[])", r"[\1]", parts.object)
     elif obj is None:
-        there = sorted({p.object for n in os.listdir(folder) if (p := parse(n))})
+        there = objects_of(os.listdir(folder))
         raise ALFInvalid(
             f"{folder} is a folder: say which object in it to load",
             hint=f"one of: {', '.join(there[:20])}" if there else "it has no ALF files",
         )
     test = matcher({"object": obj, **filters}, wildcards=wildcards)
     try:
-        names = sorted(os.listdir(folder or "."))
+        with os.scandir(folder or ".") as entries:
+            names = sorted(e.name for e in entries if parse(e.name) and e.is_file())
     except (FileNotFoundError, NotADirectoryError):
         raise ALFObjectNotFound(f"{folder} does not exist", hint="check the path") from None
     files = [os.path.join(folder, n) for n in names if (p := parse(n)) and test(p)]
     if not files:
-        there = sorted({p.object for n in names if (p := parse(n))})
+        there = objects_of(names)
         hint = nearest(str(obj), there)
         if not hint:
             hint = f"there is: {', '.join(there[:20])}" if there else "it has no ALF files"
         how = f" with {filters}" if filters else ""
         raise ALFObjectNotFound(f"no object {obj!r}{how} in {folder}", hint=hint)
     return files
+
+
+def objects_of(names: Iterable[str]) -> list[str]:
+    """Return the objects that file names belong to, sorted."""
+    return sorted({parts.object for name in names if (parts := parse(name))})
 
 
 def matcher(filters: dict[str, Any], *, wildcards: bool = True) -> Callable[[NameParts], bool]:
@@ -198,7 +202,7 @@ def _test(key: str, wanted: Any, wildcards: bool) -> Callable[[str], bool]:
     if wildcards:
         return lambda part: any(fnmatchcase(part, p) for p in patterns) if part else absent
     try:
-        match = re.compile("|".join(f"(?:{p})" for p in patterns)).match
+        match = re.compile("|".join(patterns)).match
     except re.error as error:
         raise SearchTermError(
             f"{key}={wanted!r} is no regular expression: {error}",
@@ -214,7 +218,6 @@ def assemble(
     mmap: bool = False,
     bunch: type[AlfBunch] = AlfBunch,
     read: Callable[..., Any] = load_file,
-    dimensions: Callable[[str], None] | None = None,
     one_object: bool = True,
 ) -> Any:
     """Load files of one object and put them together: the rules of :func:`load_object`.
@@ -229,8 +232,6 @@ def assemble(
         The kind of AlfBunch to make.
     read : callable
         What loads one file; ``mmap`` is its keyword.
-    dimensions : callable, optional
-        Called with a message where lengths are inconsistent; default: an ALFWarning.
     one_object : bool
         Whether files of different objects are an error.
 
@@ -269,11 +270,7 @@ def assemble(
     _explode_table(out)
     what = f"of {', '.join(sorted(objects))}"
     if check_dimensions(out):
-        message = f"inconsistent dimensions {what}: {describe_dimensions(out)}"
-        if dimensions is None:
-            warn(message, ALFWarning, stacklevel=3)
-        else:
-            dimensions(message)
+        out._say(f"inconsistent dimensions {what}: {describe_dimensions(out)}")
     else:
         _interpolate(out)
     return out
@@ -331,6 +328,24 @@ class _Companions:
             if its[:4] == name[:4] and set(rest) <= set(extra) and len(rest) > most:
                 best, most = other, len(rest)
         return best
+
+
+def find_metadata(path: str | os.PathLike[str]) -> str | None:
+    """Return the metadata file that lies beside a data file, if there is one.
+
+    Parameters
+    ----------
+    path : path-like
+        The data file, or a metadata file, which is its own.
+
+    Raises
+    ------
+    ALFInvalid
+        The path follows no ALF name.
+    """
+    name = os.fspath(path)
+    parts = _parts(name)
+    return name if is_metadata(parts) else _Companions(()).of(name, parts)
 
 
 def _metadata_in(folder: str) -> list[tuple[str, NameParts]]:
@@ -392,10 +407,8 @@ def _explode_table(out: AlfBunch) -> None:
     suffix = key[len("table") :]
     named = {f"{name}{suffix}": column for name, column in columns.items()}
     if twice := out.keys() & named.keys():
-        warn(
-            f"{', '.join(sorted(twice))}: both a file and a column of the table; the column counts",
-            ALFWarning,
-            stacklevel=4,
+        out._say(
+            f"{', '.join(sorted(twice))}: both a file and a column of the table; the column counts"
         )
     out.update(named)
 
