@@ -1,0 +1,147 @@
+"""Units of many sessions as one table."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from fascicle import settings
+from fascicle.analysis import unit_table
+from fascicle.archives.search import Place, brain_places, find
+from fascicle.archives.session import OpenSession
+from fascicle.archives.sessions import Sessions
+from fascicle.errors import FascicleError, IncompleteWarning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SESSION_COLUMNS = ("lab", "subject", "date", "number")
+
+
+def units(
+    sessions: Sessions | None = None,
+    *,
+    region: Any = None,
+    hemisphere: str | None = None,
+    label: float | None = None,
+    sorting: str | None = None,
+    revision: str | None = None,
+    spikes: bool = False,
+    progress: bool | None = None,
+    **terms: Any,
+) -> pd.DataFrame:
+    """Return the units of all matching sessions as one table.
+
+    Parameters
+    ----------
+    sessions : Sessions, optional
+        The result of a search. Without it, all terms are searched for.
+    region : str or int, or several
+        Units in this brain region or below it: acronym, name or CCF id.
+    hemisphere : {'left', 'right'}, optional
+        With ``region``: units on this side only.
+    label : float, optional
+        The least label of quality that counts: 1 for units that passed all criteria.
+    sorting, revision, spikes
+        As for `fascicle.analysis.units`.
+    progress : bool, optional
+        Whether to draw a bar on the standard error; as ``FASCICLE_PROGRESS`` says unless told.
+    **terms
+        More search terms, and ``archives``, as for `fascicle.find`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `fascicle.analysis.units`, with ``lab``, ``subject``, ``date`` and
+        ``number`` of the session; one row per unit.
+
+    Raises
+    ------
+    SearchTermError, RegionNotFound, NoIndexError, ConfigurationError
+        As for `fascicle.find`.
+
+    Warns
+    -----
+    IncompleteWarning
+        If the units of some sessions could not be read; the rest is returned.
+
+    Examples
+    --------
+    >>> table = fascicle.units(region="TH", label=1)  # doctest: +SKIP
+    >>> table.groupby("acronym").firing_rate.describe()  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    places = brain_places(region, hemisphere)
+    if sessions is None:
+        asked = {"region": region, "hemisphere": hemisphere, **terms}
+        if "datasets" not in asked:
+            asked["datasets"] = "spikes.clusters"
+        sessions = find(**{k: v for k, v in asked.items() if v is not None})
+    elif terms:
+        find_terms = ", ".join(f"{term}=" for term in terms)
+        raise TypeError(f"{find_terms} given beside sessions: search with one or the other")
+    tables, failed = [], []
+    for session in _with_bar(sessions, progress):
+        try:
+            table = unit_table.units(session, sorting=sorting, revision=revision, spikes=spikes)
+        except (FascicleError, OSError) as error:
+            failed.append(f"{session.record.path}: {str(error).splitlines()[0]}")
+            continue
+        tables.append(_of_session(session, table, places, label))
+    if failed:
+        more = f" (and {len(failed) - 3} more)" if len(failed) > 3 else ""
+        warnings.warn(
+            f"units of {len(failed)} of {len(sessions)} sessions could not be read: "
+            + "; ".join(failed[:3])
+            + more,
+            IncompleteWarning,
+            stacklevel=2,
+        )
+    filled = [table for table in tables if len(table)] or tables[:1]
+    if not filled:
+        return pd.DataFrame(columns=[*_SESSION_COLUMNS, *unit_table.COLUMNS])
+    return pd.concat(filled, ignore_index=True)
+
+
+def _of_session(
+    session: OpenSession,
+    table: pd.DataFrame,
+    places: list[Place] | None,
+    label: float | None,
+) -> pd.DataFrame:
+    """Return the units that are wanted, with the session's key in front."""
+    if places is not None:
+        table = table[in_places(table, places)]
+    if label is not None:
+        table = table[table["label"] >= label]
+    table = table.copy()
+    record = session.record
+    for place, column in enumerate(_SESSION_COLUMNS):
+        table.insert(place, column, getattr(record, column))
+    table.attrs = {}
+    return table
+
+
+def in_places(table: pd.DataFrame, places: list[Place]) -> pd.Series[bool]:
+    """Return which units lie in any of some places; a side that is unknown is neither."""
+    inside = table["region_id"].isin([])
+    for place in places:
+        here = table["region_id"].isin(place.ids)
+        if place.side is not None:
+            here &= table["x"] < 0 if place.side < 0 else table["x"] > 0
+        inside |= here
+    return inside
+
+
+def _with_bar(sessions: Sessions, progress: bool | None) -> Iterator[OpenSession]:
+    shown = settings.show_progress() if progress is None else progress
+    if not shown:
+        yield from sessions
+        return
+    import sys
+
+    from tqdm.auto import tqdm
+
+    yield from tqdm(sessions, total=len(sessions), desc="units", unit="session", file=sys.stderr)

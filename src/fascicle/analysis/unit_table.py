@@ -1,0 +1,385 @@
+"""One row per sorted unit: its spikes, its quality, and where in the brain it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fascicle.analysis.probes import Sorting, Where, choose_sorting, of_probe, open_insertion
+from fascicle.archives.base import SessionName
+from fascicle.archives.search import open_archive
+from fascicle.archives.session import OpenSession
+from fascicle.atlas import Regions
+from fascicle.errors import BadFileError, NotFoundError
+from fascicle.load import load_file, load_object
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+GOOD = 1.0
+"""The label of a unit that passed all criteria of quality."""
+
+#: What every table begins with; what was not recorded is missing (NaN, NA or an empty text).
+COLUMNS = (
+    *("archive", "eid", "pid", "probe", "sorting", "cluster_id", "label", "good"),
+    *("n_spikes", "firing_rate", "channel", "depth", "x", "y", "z", "region_id", "acronym"),
+)
+
+
+def units(
+    where: Where,
+    id: SessionName | None = None,
+    *,
+    sorting: str | None = None,
+    good: bool | None = None,
+    revision: str | None = None,
+    spikes: bool = False,
+) -> pd.DataFrame:
+    """Return the units of one probe or of all probes of a session as one table.
+
+    Metrics are joined by their ``cluster_id``, not by their place in the file, since that file
+    leaves out units that were not measured. Where a probe was sorted more than once, one sorting
+    is taken, as the column ``sorting`` says, and ``sorting=`` chooses another;
+    ``frame.attrs["sortings"]`` lists them all.
+
+    Parameters
+    ----------
+    where : Archive, path or OpenSession
+        The archive; or a session, and then ``id`` is one of its probes or left out.
+    id : str or uuid.UUID
+        An insertion (pid), or a session (eid, path, ``2020-01-31_1_subject``).
+    sorting : str, optional
+        Name of the spike sorting, e.g. ``pykilosort``; ``""`` for the one in the probe's folder.
+    good : bool, optional
+        True for units with label 1 only, False for the others.
+    revision : str, optional
+        The last revision of each file up to this one, in place of the default.
+    spikes : bool
+        Add the column ``times``: an array of spike times in seconds for each unit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``archive``, ``eid``, ``pid``, ``probe``, ``sorting``; ``cluster_id``; ``label`` (0 to 1)
+        and ``good``; ``n_spikes``, ``firing_rate`` (1/s); ``channel`` (row of the channels' files)
+        and ``depth`` (µm from the tip); ``x``, ``y``, ``z`` (µm in CCF space from bregma: right,
+        front, up) and ``region_id``, ``acronym`` of its channel; then all other metrics.
+
+    Raises
+    ------
+    SessionNotFound, NotFoundError
+        If there is no such session, probe or sorting.
+    ALFObjectNotFound
+        If it has no sorted spikes.
+
+    Examples
+    --------
+    >>> table = units("~/data", pid, good=True)  # doctest: +SKIP
+    >>> table.groupby("acronym").firing_rate.median()  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    session, insertion = open_insertion(where, id)
+    found = of_probe(session, insertion.name if insertion else None)
+    tables = []
+    for options in found.values():
+        chosen = choose_sorting(options, sorting, session)
+        tables.append(_of_sorting(session, chosen, revision, spikes))
+    table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    if good is not None:
+        table = table[table["good"].eq(good).fillna(False)].reset_index(drop=True)
+    table.attrs["sortings"] = {probe: [o.name for o in found[probe]] for probe in found}
+    return table
+
+
+def spike_times(unit: pd.Series[Any] | Mapping[str, Any] | NamedTuple) -> NDArray[np.float64]:
+    """Return the spike times of one unit, in seconds of the session's clock.
+
+    Parameters
+    ----------
+    unit : pandas.Series, mapping or named tuple
+        A row of the table that `units` returns: what is read of it are ``archive``, ``eid``,
+        ``probe``, ``sorting`` and ``cluster_id`` (and ``times`` if it is there).
+
+    Returns
+    -------
+    numpy.ndarray
+        Sorted. A view that is read-only: the spikes of a probe are read once for all of its units.
+
+    Raises
+    ------
+    NotFoundError
+        If the row lacks one of these, or the sorting has no such unit.
+
+    Examples
+    --------
+    >>> for _, unit in table.iterrows():  # doctest: +SKIP
+    ...     times = spike_times(unit)
+    """
+    row = unit._asdict() if hasattr(unit, "_asdict") else unit
+    missing = [k for k in ("archive", "eid", "probe", "sorting", "cluster_id") if k not in row]
+    if missing:
+        raise NotFoundError(
+            f"this is no row of a table of units: it has no {', '.join(missing)}",
+            hint="give a row of units(…), e.g. table.iloc[0]",
+        )
+    if isinstance(row.get("times"), np.ndarray):
+        given: NDArray[np.float64] = row["times"]
+        return given
+    session = open_archive(str(row["archive"])).open(str(row["eid"]))
+    options = of_probe(session, str(row["probe"]))[str(row["probe"])]
+    chosen = choose_sorting(options, str(row["sorting"]), session)
+    trains = _trains(session, chosen, None)
+    cluster = int(row["cluster_id"])
+    if cluster not in trains:
+        raise NotFoundError(
+            f"{chosen.collection} of {session.record.path} has no spikes of unit {cluster}",
+            hint="units(…) lists the units; a unit without spikes has none to return",
+        )
+    return trains[cluster]
+
+
+#: Large files that the table does not need.
+_UNUSED = ("clusters.waveforms", "channels.labels")
+
+
+# -- spikes ---------------------------------------------------------------------------------------
+
+
+def _trains(
+    session: OpenSession, sorting: Sorting, revision: str | None
+) -> Mapping[int, NDArray[np.float64]]:
+    """Return the spike times of each unit of a sorting."""
+    files = []
+    for name in ("spikes.times", "spikes.clusters"):
+        found = session.files(name, collection=sorting.collection, revision=revision)
+        # Where it is not exactly one, this says what is wrong.
+        files += found if len(found) == 1 else [session.file(name, collection=sorting.collection)]
+    stamps = tuple(file.stat().st_mtime_ns for file in files)
+    return _split(files[0], files[1], stamps)
+
+
+@lru_cache(maxsize=2)
+def _split(
+    times_file: Path, clusters_file: Path, stamps: tuple[int, ...]
+) -> dict[int, NDArray[np.float64]]:
+    """Read the spikes of one probe and split them by unit; the stamps tell changed files apart."""
+    times = np.asarray(load_file(times_file), dtype=np.float64).ravel()
+    clusters = np.asarray(load_file(clusters_file)).ravel()
+    if times.size != clusters.size:
+        raise BadFileError(
+            f"{times_file.name} has {times.size} spikes and {clusters_file.name} {clusters.size}: "
+            f"they are not of one sorting ({times_file.parent})",
+            hint="choose files of one revision with revision=, or another sorting=",
+        )
+    order = np.lexsort((times, clusters))
+    times, clusters = times[order], clusters[order]
+    times.setflags(write=False)
+    ids, first = np.unique(clusters, return_index=True)
+    return dict(zip(ids.tolist(), np.split(times, first[1:]), strict=True)) if ids.size else {}
+
+
+# -- the table ------------------------------------------------------------------------------------
+
+
+def _of_sorting(
+    session: OpenSession, sorting: Sorting, revision: str | None, spikes: bool
+) -> pd.DataFrame:
+    import pandas as pd
+
+    clusters = _load(session, "clusters", sorting.collection, revision)
+    metrics = _metrics(clusters.pop("metrics", None), len(clusters.get("channels", ())))
+    trains: Mapping[int, NDArray[np.float64]] = {}
+    if spikes or not {"spike_count", "firing_rate"} <= set(metrics):
+        trains = _trains(session, sorting, revision)
+    rows = max((len(v) for v in clusters.values() if np.ndim(v) == 1), default=0)
+    ids = pd.Index(
+        sorted({*range(rows), *metrics.index.tolist(), *trains}), name="cluster_id", dtype="int64"
+    )
+    metrics = metrics.reindex(ids)
+    table = pd.DataFrame(index=ids)
+    table["archive"], table["eid"] = session.archive.name, str(session.eid)
+    table["pid"], table["probe"], table["sorting"] = (
+        _pid(session, sorting),
+        sorting.probe,
+        sorting.name,
+    )
+    label = metrics["label"] if "label" in metrics else pd.Series(np.nan, ids)
+    table["label"] = label.astype("float64")
+    table["good"] = (table["label"] == GOOD).astype("boolean").mask(table["label"].isna())
+    counts, rates = _activity(metrics, trains)
+    table["n_spikes"], table["firing_rate"] = counts, rates
+    channel = _column(clusters.pop("channels", None), ids)
+    table["channel"] = channel.astype("Int64")
+    sites = _sites(session, sorting, revision)
+    at = np.where(channel.isna(), -1, channel.fillna(-1)).astype(np.int64)
+    depth = _column(clusters.pop("depths", None), ids)
+    table["depth"] = depth.where(depth.notna(), _pick(sites.depth, at))
+    for axis, name in enumerate("xyz"):
+        table[name] = _pick(None if sites.xyz is None else sites.xyz[:, axis], at)
+    _name_regions(table, sites, at)
+    for key, value in clusters.items():
+        if np.ndim(value) == 1 and key not in table and key not in metrics:
+            table[key] = _column(value, ids)
+    table = pd.concat([table, metrics.drop(columns=[c for c in metrics if c in table])], axis=1)
+    if spikes:
+        none = np.empty(0)
+        table["times"] = pd.Series([trains.get(i, none) for i in ids], index=ids, dtype=object)
+    table = table.reset_index()
+    return table[[*COLUMNS, *(c for c in table if c not in COLUMNS)]]
+
+
+def _load(session: OpenSession, name: str, collection: str, revision: str | None) -> dict[str, Any]:
+    """Return the attributes of an object, or nothing where there is no such object."""
+    # Attributes that were not made anew stay in an older revision: that is no cause to warn.
+    files = session.files(name, collection=collection, revision=revision)
+    files = [file for file in files if not file.name.startswith(_UNUSED)]
+    return dict(load_object(files)) if files else {}
+
+
+def _metrics(table: Any, n_clusters: int) -> pd.DataFrame:
+    """Return the metrics by ``cluster_id``."""
+    import pandas as pd
+
+    if table is None:
+        return pd.DataFrame(index=pd.Index([], dtype="int64", name="cluster_id"))
+    frame = pd.DataFrame(table)
+    frame = frame.drop(columns=[c for c in frame if str(c).startswith("Unnamed")])
+    if "cluster_id" not in frame:
+        if n_clusters and len(frame) != n_clusters:
+            raise BadFileError(
+                f"clusters.metrics has {len(frame)} rows for {n_clusters} clusters "
+                "and no column cluster_id to tell them apart",
+                hint="add cluster_id to the file, or mark its quality control CRITICAL",
+            )
+        return frame.rename_axis("cluster_id")
+    frame = frame.astype({"cluster_id": "int64"})
+    return frame.drop_duplicates("cluster_id").set_index("cluster_id")
+
+
+def _activity(
+    metrics: pd.DataFrame, trains: Mapping[int, NDArray[np.float64]]
+) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """Return the number of spikes and the firing rate: as measured, else from the spikes."""
+    import pandas as pd
+
+    ids = metrics.index
+    if trains or "spike_count" not in metrics:
+        counts = pd.Series([len(trains.get(i, ())) for i in ids], index=ids)
+    else:
+        counts = metrics["spike_count"]
+    counts = counts.astype("Int64")
+    if "firing_rate" in metrics:
+        return counts, metrics["firing_rate"].astype("float64")
+    last = max((train[-1] for train in trains.values()), default=0.0)
+    first = min((train[0] for train in trains.values()), default=0.0)
+    span = last - first
+    return counts, counts.astype("float64") / span if span > 0 else counts.astype(
+        "float64"
+    ) * np.nan
+
+
+def _column(values: Any, ids: pd.Index[Any]) -> pd.Series[Any]:
+    """Return an attribute with one row per cluster as a column; missing rows are missing."""
+    import pandas as pd
+
+    if values is None or np.ndim(values) != 1:
+        return pd.Series(np.nan, index=ids, dtype="float64")
+    return pd.Series(np.asarray(values)).reindex(ids)
+
+
+def _pid(session: OpenSession, sorting: Sorting) -> str:
+    named = [i for i in session.insertions if i.name == sorting.probe]
+    return str(named[0].pid) if named else ""
+
+
+# -- where the sites are --------------------------------------------------------------------------
+
+
+class Sites(NamedTuple):
+    """The recording sites of a probe, one row each: µm along it, µm in CCF space, CCF id."""
+
+    depth: NDArray[Any] | None
+    xyz: NDArray[Any] | None
+    region: NDArray[Any] | None
+
+
+def _sites(session: OpenSession, sorting: Sorting, revision: str | None) -> Sites:
+    """Return the sites by channel: of ``electrodeSites`` where the probe has them."""
+    channels = _load(session, "channels", sorting.collection, revision)
+    place = f"alf/{sorting.probe}" if sorting.probe else sorting.collection
+    sites = _load(session, "electrodeSites", place, revision)
+    if not channels and place != sorting.collection:
+        channels = _load(session, "channels", place, revision)
+    local = _array(channels, "localCoordinates", 2)
+    depth = None if local is None else local[:, 1]
+    row = _site_of_channel(channels, sites)
+    if row is None:
+        return Sites(depth, _array(channels, "mlapdv", 2), _region_ids(channels))
+    local = _array(sites, "localCoordinates", 2)
+    if depth is None and local is not None:
+        depth = local[row, 1]
+    xyz, region = _array(sites, "mlapdv", 2), _region_ids(sites)
+    return Sites(
+        depth,
+        _array(channels, "mlapdv", 2) if xyz is None else xyz[row],
+        _region_ids(channels) if region is None else region[row],
+    )
+
+
+def _site_of_channel(channels: Mapping[str, Any], sites: Mapping[str, Any]) -> NDArray[Any] | None:
+    """Return the row of ``electrodeSites`` of each channel, or None where they cannot be told."""
+    if not sites:
+        return None
+    n = len(next(iter(sites.values())))
+    here, there = _array(channels, "localCoordinates", 2), _array(sites, "localCoordinates", 2)
+    if here is not None and there is not None:
+        places = {(x, y): i for i, (x, y) in enumerate(np.round(there, 3).tolist())}
+        rows = [places.get((x, y), -1) for x, y in np.round(here, 3).tolist()]
+        if -1 not in rows:
+            return np.array(rows)
+    raw = _array(channels, "rawInd", 1)
+    if raw is not None and raw.size and int(raw.max()) < n:
+        return raw.astype(np.int64)
+    n_channels = len(next(iter(channels.values()))) if channels else n
+    return np.arange(n) if n == n_channels else None
+
+
+def _array(bunch: Mapping[str, Any], key: str, dimensions: int) -> NDArray[Any] | None:
+    """Return an attribute as an array if it is there and has so many dimensions."""
+    value = bunch.get(key)
+    if value is None or np.ndim(value) != dimensions:
+        return None
+    return np.asarray(value)
+
+
+def _region_ids(sites: Mapping[str, Any]) -> NDArray[Any] | None:
+    ids = _array(sites, "brainLocationIds_ccf_2017", 1)
+    return _array(sites, "brainLocationIds", 1) if ids is None else ids
+
+
+def _pick(values: NDArray[Any] | None, at: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the values at rows, NaN where a row is not there."""
+    out = np.full(at.shape, np.nan)
+    if values is not None:
+        known = (at >= 0) & (at < len(values))
+        out[known] = values[at[known]]
+    return out
+
+
+def _name_regions(table: pd.DataFrame, sites: Sites, at: NDArray[np.int64]) -> None:
+    import pandas as pd
+
+    ids = _pick(sites.region, at)
+    known = ~np.isnan(ids)
+    table["region_id"] = pd.array(np.where(known, ids, 0).astype(np.int64), dtype="Int64")
+    table.loc[~known, "region_id"] = pd.NA
+    names = np.full(ids.shape, "", dtype=object)
+    if known.any():
+        names[known] = Regions().acronyms(ids[known].astype(np.int64))
+    table["acronym"] = names.astype(str)

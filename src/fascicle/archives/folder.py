@@ -1,0 +1,193 @@
+"""A folder of ALF data on this machine, or on a disk that it sees."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from fascicle.alf import spec
+from fascicle.archives.base import Capabilities, DatasetRef, SessionName, Source
+from fascicle.archives.session import OpenSession
+from fascicle.errors import ALFObjectNotFound, SessionNotFound, nearest
+
+if TYPE_CHECKING:
+    from fascicle.catalogue import Catalogue, Datasets
+
+_REFERENCE = re.compile(r"(\d{4}-\d\d-\d\d)_(\d{1,3})_(.+)")
+_MEDIA_TYPES = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".mp4": "video/mp4",
+    ".pqt": "application/vnd.apache.parquet",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}
+
+
+class FolderArchive:
+    """A folder of ALF data that has been indexed.
+
+    Parameters
+    ----------
+    folder : path-like
+        The folder above the labs' or the subjects' folders.
+    tables_dir : path-like, optional
+        Where its tables lie, if not in the folder itself.
+
+    Examples
+    --------
+    >>> archive = FolderArchive("~/data")  # doctest: +SKIP
+    >>> session = archive.open("2019-08-11_1_CSH_ZAD_003")  # doctest: +SKIP
+    >>> trials = session.load("trials")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        tables_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.folder = Path(folder).expanduser().absolute()
+        self.tables_dir = Path(tables_dir).expanduser().absolute() if tables_dir else None
+        self._catalogue: Catalogue | None = None
+
+    @property
+    def name(self) -> str:
+        """The folder's path."""
+        return str(self.folder)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """All search terms; writable where the folder is."""
+        return Capabilities(writable=os.access(self.folder, os.W_OK))
+
+    def catalogue(self) -> Catalogue:
+        """Return what the folder holds, opened once.
+
+        Raises
+        ------
+        NoIndexError
+            If the folder has not been indexed.
+        """
+        if self._catalogue is None:
+            from fascicle.catalogue import Catalogue
+
+            self._catalogue = Catalogue.open(self.folder, tables_dir=self.tables_dir)
+        return self._catalogue
+
+    def refresh(self) -> None:
+        """Forget the catalogue, so that the next question sees what has been indexed since."""
+        self._catalogue = None
+
+    def locate(self, datasets: Iterable[DatasetRef]) -> list[Source]:
+        """Return the files of datasets, with size and md5 as the index has them.
+
+        Raises
+        ------
+        SessionNotFound, ALFObjectNotFound
+            If the index has no such session or dataset.
+        """
+        cat = self.catalogue()
+        rows: dict[UUID, tuple[Path, Datasets, dict[str, int]]] = {}
+        sources = []
+        for eid, path in datasets:
+            if eid not in rows:
+                row = self._row(eid)
+                held = cat.datasets(row)
+                places = {p: i for i, p in enumerate(held.rel_paths)}
+                rows[eid] = self.folder / cat.session(row).path, held, places
+            folder, held, places = rows[eid]
+            if path not in places:
+                raise ALFObjectNotFound(
+                    f"session {eid} has no dataset {path!r}",
+                    hint=nearest(path, places) or "archive.open(eid).list() shows what it has",
+                )
+            _, md5, size = held.record(places[path])
+            sources.append(
+                Source(
+                    url=(folder / path).as_uri(),
+                    size=size,
+                    hash=md5 or "",
+                    algorithm="md5" if md5 else "",
+                    media_type=_MEDIA_TYPES.get(
+                        Path(path).suffix.lower(), "application/octet-stream"
+                    ),
+                )
+            )
+        return sources
+
+    def open(self, session: SessionName) -> OpenSession:
+        """Return one session.
+
+        Parameters
+        ----------
+        session : str, uuid.UUID, path-like or OpenSession
+            Its eid, its path (absolute, or relative to the folder), or ``2019-08-11_1_subject``.
+
+        Raises
+        ------
+        SessionNotFound
+            If the folder has no such session.
+        """
+        eid = session.eid if isinstance(session, OpenSession) else session
+        cat = self.catalogue()
+        row = self._row(eid)
+        return OpenSession(self, cat.eids([row])[0])
+
+    def _row(self, session: str | UUID | Path) -> int:
+        cat = self.catalogue()
+        text = str(session).replace("\\", "/").rstrip("/")
+        row: int | None = None
+        if isinstance(session, UUID) or spec.is_uuid_string(text):
+            row = cat.row(session if isinstance(session, UUID) else text)
+        elif found := _REFERENCE.fullmatch(text):
+            date, number, subject = found.groups()
+            row = cat.row_of(None, subject, _date(date, text), int(number))
+        else:
+            text = text.removeprefix(self.folder.as_posix()).lstrip("/")
+            parts = spec.parse_session(text)
+            if parts is None:
+                raise SessionNotFound(
+                    f"{str(session)!r} is neither an eid nor a path nor a reference of a session",
+                    hint='type an eid, "lab/Subjects/subject/2020-01-31/001" '
+                    'or "2020-01-31_1_subject"',
+                )
+            date = _date(parts.date, text)
+            row = cat.row_of(parts.lab or None, parts.subject, date, int(parts.number))
+        if row is None:
+            raise SessionNotFound(
+                f"{self.name} has no session {str(session)!r}",
+                hint="fascicle.find(…) lists sessions; if it was added since, "
+                f"update the index: fascicle index {self.name}",
+            )
+        return row
+
+    def __repr__(self) -> str:
+        return f"FolderArchive({self.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FolderArchive):
+            return NotImplemented
+        return (self.folder, self.tables_dir) == (other.folder, other.tables_dir)
+
+    def __hash__(self) -> int:
+        return hash((self.folder, self.tables_dir))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "tables_dir": self.tables_dir, "_catalogue": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+def _date(text: str, session: str) -> Any:
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise SessionNotFound(f"{session!r} has no valid date: {error}") from error

@@ -1,0 +1,371 @@
+"""Find sessions in one or several archives: one meaning of every term, wherever the data are."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from uuid import UUID
+
+from fascicle import settings
+from fascicle.archives import match
+from fascicle.archives.base import SEARCH_TERMS, Archive
+from fascicle.archives.folder import FolderArchive
+from fascicle.archives.sessions import Found, Sessions
+from fascicle.atlas import Regions
+from fascicle.errors import (
+    ConfigurationError,
+    IncompleteWarning,
+    NoIndexError,
+    SearchTermError,
+    nearest,
+)
+
+if TYPE_CHECKING:
+    from datetime import date as Date
+
+    from fascicle.catalogue import Catalogue, Insertion
+
+Text: TypeAlias = "str | Iterable[str]"
+Day: TypeAlias = "str | Date"
+Places: TypeAlias = "str | os.PathLike[str] | Archive | Iterable[str | os.PathLike[str] | Archive]"
+
+
+def open_archive(place: str | os.PathLike[str] | Archive) -> Archive:
+    """Open an archive.
+
+    Parameters
+    ----------
+    place : path-like or str
+        A folder that has been indexed.
+
+    Returns
+    -------
+    Archive
+
+    Raises
+    ------
+    NoIndexError
+        If the folder has no index; the message says how to make one.
+    ConfigurationError
+        If the place is of a kind that fascicle cannot open.
+
+    Examples
+    --------
+    >>> archive = open_archive("~/data")  # doctest: +SKIP
+    """
+    archive = _archive(place)
+    archive.catalogue()
+    return archive
+
+
+def _archive(place: str | os.PathLike[str] | Archive) -> Archive:
+    """Return the archive at a place, nothing read yet."""
+    if not isinstance(place, str | os.PathLike):
+        if isinstance(place, Archive):
+            return place
+        raise ConfigurationError(
+            f"{place!r} is neither a folder nor an archive",
+            hint='give a folder, e.g. archives=["~/data"]',
+        )
+    text = os.fspath(place)
+    scheme, colon, _ = text.partition("://")
+    if colon and scheme.isalnum():
+        raise ConfigurationError(
+            f"this version of fascicle opens folders, not {scheme}: addresses",
+            hint="copy or mount the data, and open the folder",
+        )
+    return FolderArchive(text)
+
+
+def default_archives() -> list[Archive]:
+    """Return the archives that are asked where none are named.
+
+    Those of the environment variable ``FASCICLE_ARCHIVES`` (folders, separated as in ``PATH``);
+    without it ONE's default data folder, if it has an index.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is neither.
+    """
+    given = [p for p in os.environ.get("FASCICLE_ARCHIVES", "").split(os.pathsep) if p.strip()]
+    if given:
+        return [_archive(p.strip()) for p in given]
+    folder = settings.one_cache_dir()
+    archive = FolderArchive(folder)
+    try:
+        archive.catalogue()
+    except (NoIndexError, NotADirectoryError) as error:
+        raise ConfigurationError(
+            f"no archive was named, and ONE's folder {folder} has no index",
+            hint='name a folder: archives=["~/data"], or set FASCICLE_ARCHIVES=~/data',
+        ) from error
+    return [archive]
+
+
+def as_archives(places: Places | None) -> list[Archive]:
+    """Return the archives that a user named, or the default ones."""
+    if places is None:
+        return default_archives()
+    if isinstance(places, str | os.PathLike | Archive):
+        return [_archive(places)]
+    archives = [_archive(place) for place in places]
+    if not archives:
+        raise ConfigurationError(
+            "archives= names no archive", hint='name a folder: archives=["~/data"]'
+        )
+    return archives
+
+
+def find(
+    *,
+    region: str | int | Iterable[str | int] | None = None,
+    hemisphere: str | None = None,
+    datasets: Text | None = None,
+    lab: Text | None = None,
+    subject: Text | None = None,
+    date: Day | tuple[Day | None, Day | None] | list[Day | None] | None = None,
+    number: int | Iterable[int] | None = None,
+    task: Text | None = None,
+    project: Text | None = None,
+    qc: str | int | None = None,
+    archives: Places | None = None,
+    **unknown: Any,
+) -> Sessions:
+    """Find sessions by anything they have.
+
+    All terms must hold. Text matches as a whole and case counts; with ``*``, ``?`` or ``[…]`` it
+    is a glob, and after ``re:`` stands a regular expression for the whole of it. Of a list, any
+    may match, except for ``datasets``, where each must.
+
+    Parameters
+    ----------
+    region : str or int, or several
+        Sessions with a recording site in this brain region or below it: acronym, name or CCF id.
+    hemisphere : {'left', 'right'}, optional
+        With ``region``: sites on this side only. A negative id as region means the left as well.
+    datasets : str or several
+        What the session must have: ``spikes.times`` (``object.attribute`` of the file name,
+        whatever the namespace, extension, collection and revision), ``trials`` (an object), a
+        file name, or a path relative to the session.
+    lab, subject : str or several
+    date : str, datetime.date, or a pair
+        A day, a month (``"2020-01"``), a year, or a range with both ends included and None for an
+        open one.
+    number : int or several
+        Which session of its day.
+    task : str or several
+        The task protocol.
+    project : str or several
+        One of the session's projects.
+    qc : str, optional
+        The worst outcome of quality control that a dataset may have to count; ``"FAIL"`` unless
+        told. Without ``datasets``: sessions with any dataset up to it.
+    archives : path, Archive, or several
+        Where to look; see `default_archives` for where else.
+
+    Returns
+    -------
+    Sessions
+        A table of sessions that iterates as sessions ready to load; newest last or first as the
+        catalogue has it (by date, subject, number).
+
+    Raises
+    ------
+    SearchTermError
+        If a term is unknown or its value has the wrong form.
+    RegionNotFound
+        If there is no such region.
+    NoIndexError, ConfigurationError
+        If an archive cannot be opened, or none was named.
+
+    Warns
+    -----
+    IncompleteWarning
+        If a search by region cannot know about some sessions.
+
+    Examples
+    --------
+    >>> import fascicle
+    >>> fascicle.find(region="TH", datasets="spikes.times", date="2020")  # doctest: +SKIP
+    """
+    for term in unknown:
+        _refuse(term)
+    terms: dict[str, Any] = {
+        "region": region,
+        "hemisphere": hemisphere,
+        "datasets": datasets,
+        "lab": lab,
+        "subject": subject,
+        "date": date,
+        "number": number,
+        "task": task,
+        "project": project,
+        "qc": qc,
+    }
+    terms = {term: value for term, value in terms.items() if value is not None}
+    query = Query(terms)
+    found = []
+    for archive in as_archives(archives):  # a loop, so that warnings point at the caller
+        found.append(query.ask(archive))
+    return Sessions(found, terms)
+
+
+_OTHER_WORDS = {
+    "dataset": "datasets",
+    "dataset_type": "datasets",
+    "dataset_types": "datasets",
+    "laboratory": "lab",
+    "labs": "lab",
+    "subjects": "subject",
+    "nickname": "subject",
+    "date_range": "date",
+    "dates": "date",
+    "task_protocol": "task",
+    "projects": "project",
+    "atlas_acronym": "region",
+    "atlas_id": "region",
+    "atlas_name": "region",
+    "regions": "region",
+    "dataset_qc_lte": "qc",
+}
+
+
+def _refuse(term: str) -> None:
+    other = _OTHER_WORDS.get(term)
+    known = sorted({*SEARCH_TERMS, "archives"})
+    raise SearchTermError(
+        f"{term!r} is no search term of fascicle.find",
+        hint=f"type {other}=" if other else nearest(term, known) or f"terms: {', '.join(known)}",
+    )
+
+
+class Query:
+    """What is searched for, checked once and asked of each archive."""
+
+    def __init__(self, terms: dict[str, Any]) -> None:
+        self.qc = match.qc(terms.get("qc", "FAIL"))
+        self.only_qc = "qc" in terms and "datasets" not in terms
+        words = match.several(terms.get("datasets", []))
+        self.datasets = [match.dataset(_word(w)) for w in words]
+        self.columns: list[tuple[str, Callable[[Any], bool]]] = []
+        for term, column in (("lab", "lab"), ("subject", "subject"), ("task", "task_protocol")):
+            if term in terms:
+                self.columns.append((column, match.any_text(terms[term])))
+        if "project" in terms:
+            self.columns.append(("projects", _any_project(match.any_text(terms["project"]))))
+        if "number" in terms:
+            wanted = _numbers(terms["number"])
+            self.columns.append(("number", lambda value: int(value) in wanted))
+        self.dates = match.dates(terms["date"]) if "date" in terms else None
+        self.places = brain_places(terms.get("region"), terms.get("hemisphere"))
+
+    def ask(self, archive: Archive) -> Found:
+        """Return what one archive has."""
+        cat = archive.catalogue()
+        bits = cat.everything
+        for column, predicate in self.columns:
+            bits &= cat.where(column, predicate)
+        if self.dates is not None:
+            bits &= cat.between(*self.dates)
+        for pattern in self.datasets:
+            bits &= cat.having(pattern.test, of=pattern.of, qc_lte=self.qc)
+        if self.only_qc:
+            bits &= cat.having_qc(self.qc)
+        rows = cat.rows(bits)
+        if self.places is None:
+            return Found(archive, cat, rows, None)
+        _warn_of_unknown_regions(archive, cat)
+        sites = _sites(cat, self.places)
+        rows = [row for row in rows if row in sites]
+        return Found(archive, cat, rows, {row: sites[row] for row in rows})
+
+
+def _word(word: object) -> str:
+    if isinstance(word, str) and word:
+        return word
+    raise SearchTermError(
+        f"{word!r} names no dataset", hint='type e.g. datasets="spikes.times" or "trials"'
+    )
+
+
+def _any_project(test: match.Predicate) -> match.Predicate:
+    return lambda projects: any(test(p.strip()) for p in (projects or "").split(","))
+
+
+def _numbers(value: Any) -> set[int]:
+    values = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    try:
+        return {int(v) for v in values}
+    except (TypeError, ValueError) as error:
+        raise SearchTermError(
+            f"number={value!r} is no whole number", hint="type e.g. number=1"
+        ) from error
+
+
+class Place(NamedTuple):
+    """Where in the brain: CCF ids without sign, and the side (-1 left, 1 right, None any)."""
+
+    ids: frozenset[int]
+    side: int | None
+
+
+def brain_places(region: Any, hemisphere: str | None) -> list[Place] | None:
+    """Return where in the brain is meant, with all that lies below; None where nothing is said.
+
+    Raises
+    ------
+    RegionNotFound, SearchTermError
+        If there is no such region or hemisphere.
+    """
+    sides = {None: None, "left": -1, "right": 1}
+    if hemisphere not in sides:
+        raise SearchTermError(
+            f"{hemisphere!r} is no hemisphere", hint='type hemisphere="left" or "right"'
+        )
+    if region is None:
+        if hemisphere is not None:
+            raise SearchTermError(
+                "hemisphere= needs a region", hint='add region="root" for the whole brain'
+            )
+        return None
+    regions = Regions()
+    places = []
+    for one in [region] if isinstance(region, str) or not isinstance(region, Iterable) else region:
+        side = sides[hemisphere]
+        if not isinstance(one, str) and one < 0:
+            if side == 1:
+                raise SearchTermError(
+                    f"region={one} means the left, and hemisphere= says right",
+                    hint="leave out one of the two",
+                )
+            side = -1
+        places.append(Place(regions.descendants(one), side))
+    return places
+
+
+def _warn_of_unknown_regions(archive: Archive, cat: Catalogue) -> None:
+    if cat.unknown_regions:
+        warnings.warn(
+            f"regions unknown for {cat.unknown_regions} sessions of {archive.name}: "
+            "their channels' files are not here",
+            IncompleteWarning,
+            stacklevel=4,
+        )
+
+
+def _sites(cat: Catalogue, places: list[Place]) -> dict[int, list[tuple[UUID, str, int]]]:
+    """Return, for each session, its insertions there: pid, name, number of channels."""
+    counts: dict[UUID, dict[int, int]] = {}
+    known: dict[UUID, Insertion] = {}
+    for place in places:
+        for insertion, here in cat.insertions_in(place.ids, side=place.side):
+            known[insertion.pid] = insertion
+            counts.setdefault(insertion.pid, {}).update(here)  # what two places share counts once
+    sites: dict[int, list[tuple[UUID, str, int]]] = {}
+    for pid, insertion in known.items():
+        site = (pid, insertion.name, sum(counts[pid].values()))
+        sites.setdefault(insertion.row, []).append(site)
+    return {row: sorted(found, key=lambda site: site[1]) for row, found in sites.items()}
