@@ -1,0 +1,199 @@
+"""The whole catalogue as columns in memory: the form in which it is built, merged and exported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date as Date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fascicle.catalogue.schema import RECORD, session_folder
+
+#: The session of datasets that belong to none (aggregates).
+NO_SESSION = bytes(16)
+
+
+@dataclass(slots=True)
+class SessionRow:
+    """A session on its way into the catalogue; ``folder`` is empty where it is the convention's.
+
+    ``listed`` is false for a session that datasets name but no table describes: its datasets can
+    be reached by its id, searches do not show it.
+    """
+
+    eid: bytes
+    lab: str = ""
+    subject: str = ""
+    date: Date = Date(1, 1, 1)
+    number: int = 0
+    task_protocol: str = ""
+    projects: str = ""
+    folder: str = ""
+    listed: bool = True
+
+    @property
+    def path(self) -> str:
+        """Return the session's folder relative to the root."""
+        return self.folder or session_folder(self.lab, self.subject, self.date, self.number)
+
+
+@dataclass(slots=True)
+class InsertionRow:
+    """A probe insertion; ``regions`` is None where its channels were never read.
+
+    ``regions`` holds (CCF id, side, channels) with side -1 left, 1 right and 0 unknown.
+    """
+
+    pid: bytes
+    eid: bytes
+    name: str
+    model: str = ""
+    serial: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    regions: tuple[tuple[int, int, int], ...] | None = None
+    source: str = ""
+    """What the regions were read from: changes when they must be read again."""
+
+
+def empty_records(n: int) -> NDArray[np.void]:
+    """Return ``n`` blank packed records: id (16 bytes), md5 (16 bytes), size (int64)."""
+    return np.zeros(n, RECORD_DTYPE)
+
+
+RECORD_DTYPE = np.dtype([("id", "V16"), ("hash", "V16"), ("size", "<i8")])
+STAT_DTYPE = np.dtype([("mtime", "<i8"), ("ctime", "<i8"), ("inode", "<i8")])
+assert RECORD_DTYPE.itemsize == RECORD
+
+
+@dataclass(slots=True)
+class Columns:
+    """Sessions, datasets and insertions.
+
+    Attributes
+    ----------
+    sessions : list of SessionRow
+    session : ndarray of int32, shape (n_datasets,)
+        Position of each dataset's session in ``sessions``.
+    path : ndarray of int32, shape (n_datasets,)
+        Position of its relative path in ``paths``.
+    paths : list of str
+    records : structured ndarray, shape (n_datasets,)
+        ``RECORD_DTYPE``.
+    flags : ndarray of uint8, shape (n_datasets,)
+        See ``schema``.
+    stats : structured ndarray, shape (n_datasets,), or None
+        ``STAT_DTYPE``: what the disk said; None where no file was seen.
+    odd_hashes : dict
+        Hash texts that are no md5, by position of the dataset.
+    insertions : list of InsertionRow
+    meta : dict
+        Plain values about the catalogue.
+    """
+
+    sessions: list[SessionRow]
+    session: NDArray[np.int32]
+    path: NDArray[np.int32]
+    paths: list[str]
+    records: NDArray[np.void]
+    flags: NDArray[np.uint8]
+    stats: NDArray[np.void] | None = None
+    odd_hashes: dict[int, str] = field(default_factory=dict)
+    insertions: list[InsertionRow] = field(default_factory=list)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls) -> Columns:
+        """Return columns with nothing in them."""
+        none = np.zeros(0, np.int32)
+        return cls([], none, none, [], empty_records(0), np.zeros(0, np.uint8))
+
+    @property
+    def n_datasets(self) -> int:
+        """Return the number of datasets."""
+        return len(self.flags)
+
+    def take(self, rows: NDArray[np.intp]) -> Columns:
+        """Return the columns with only some datasets, in the given order; all sessions stay."""
+        odd = self.odd_hashes
+        if odd:
+            position = {int(r): i for i, r in enumerate(rows)}
+            odd = {position[r]: text for r, text in odd.items() if r in position}
+        return replace(
+            self,
+            session=self.session[rows],
+            path=self.path[rows],
+            records=self.records[rows],
+            flags=self.flags[rows],
+            stats=None if self.stats is None else self.stats[rows],
+            odd_hashes=odd,
+        )
+
+    def arranged(self) -> Columns:
+        """Return the columns in the order of the files: sessions latest first, paths by name."""
+        order = sorted(range(len(self.sessions)), key=lambda i: _session_key(self.sessions[i]))
+        place = np.empty(len(order), np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        used = np.unique(self.path) if self.n_datasets else np.zeros(0, np.int32)
+        texts = sorted({self.paths[p] for p in used.tolist()})
+        number = {text: i for i, text in enumerate(texts)}
+        code = np.zeros(len(self.paths), np.int32)
+        for p in used.tolist():
+            code[p] = number[self.paths[p]]
+        session = place[self.session] if self.n_datasets else self.session
+        path = code[self.path] if self.n_datasets else self.path
+        key = session.astype(np.int64) * max(len(texts), 1) + path
+        rows = np.argsort(key, kind="stable") if np.any(key[1:] < key[:-1]) else None
+        out = replace(
+            self,
+            sessions=[self.sessions[i] for i in order],
+            session=session,
+            path=path,
+            paths=texts,
+        )
+        return out if rows is None else out.take(rows)
+
+
+def _session_key(s: SessionRow) -> tuple[Any, ...]:
+    # Descending text needs inverted characters; the terminator makes a prefix sort last.
+    inverted = (*(-ord(c) for c in s.subject), 1)
+    return (not s.listed, -s.date.toordinal(), inverted, -s.number, s.eid)
+
+
+def concatenate(parts: Iterable[Columns], meta: dict[str, Any]) -> Columns:
+    """Join columns that share no session; paths are numbered anew."""
+    chunks = list(parts)
+    number: dict[str, int] = {}
+    sessions: list[SessionRow] = []
+    insertions: list[InsertionRow] = []
+    odd: dict[int, str] = {}
+    session, path, rows = [], [], 0
+    for c in chunks:
+        code = np.array([number.setdefault(p, len(number)) for p in c.paths], np.int32)
+        path.append(code[c.path] if c.n_datasets else c.path)
+        session.append(c.session + np.int32(len(sessions)))
+        odd.update({r + rows: text for r, text in c.odd_hashes.items()})
+        rows += c.n_datasets
+        sessions.extend(c.sessions)
+        insertions.extend(c.insertions)
+    if not chunks:
+        return replace(Columns.empty(), meta=meta)
+    seen = any(c.stats is not None for c in chunks)
+    return Columns(
+        sessions,
+        np.concatenate(session).astype(np.int32),
+        np.concatenate(path).astype(np.int32),
+        list(number),
+        np.concatenate([c.records for c in chunks]),
+        np.concatenate([c.flags for c in chunks]),
+        np.concatenate(
+            [np.zeros(c.n_datasets, STAT_DTYPE) if c.stats is None else c.stats for c in chunks]
+        )
+        if seen
+        else None,
+        odd,
+        insertions,
+        meta,
+    )

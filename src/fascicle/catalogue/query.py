@@ -1,0 +1,640 @@
+"""Questions to one state of the catalogue, answered without loading it.
+
+Sessions are numbered in the order of results (date, subject and number, latest first); sets of
+them are integers used as bits (see ``bits``). The tables of pandas are made only where asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import sqlite3
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date as Date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID, SafeUUID
+
+from fascicle.catalogue import bits as _bits
+from fascicle.catalogue.schema import (
+    DEFAULT,
+    EXISTS,
+    HAS_HASH,
+    ODD_HASH,
+    QC_CODE,
+    QC_MASK,
+    QC_SHIFT,
+    QC_VALUES,
+    RECORD,
+    Insertion,
+    Session,
+    classes,
+    session_folder,
+)
+from fascicle.errors import CatalogueError, SessionNotFound
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+
+_set_int = UUID.int.__set__  # type: ignore[misc, attr-defined]
+_set_safe = UUID.is_safe.__set__  # type: ignore[misc, attr-defined]
+_MANY_PATHS = 400  # above this one pass over all postings beats looking each up
+
+
+def make_uuid(raw: bytes) -> UUID:
+    """Return a UUID of 16 bytes, without the checks that take most of its constructor's time."""
+    out = UUID.__new__(UUID)
+    _set_int(out, int.from_bytes(raw, "big"))
+    _set_safe(out, SafeUUID.unknown)
+    return out
+
+
+def as_bytes(identifier: UUID | str | bytes) -> bytes | None:
+    """Return the 16 bytes of an id, or None where it is no UUID."""
+    if isinstance(identifier, UUID):
+        return identifier.bytes
+    if isinstance(identifier, bytes):
+        return identifier if len(identifier) == 16 else None
+    try:
+        return UUID(identifier).bytes
+    except (ValueError, AttributeError, TypeError):
+        return None
+
+
+class Datasets:
+    """The datasets of one session, sorted by path.
+
+    Attributes
+    ----------
+    rel_paths : list of str
+        Paths relative to the session.
+    flags : bytes
+        One byte each (see ``schema``).
+    """
+
+    __slots__ = ("_catalogue", "_first", "eid", "flags", "rel_paths")
+
+    def __init__(
+        self, catalogue: Catalogue, eid: UUID, first: int, rel_paths: list[str], flags: bytes
+    ) -> None:
+        self._catalogue = catalogue
+        self._first = first
+        self.eid = eid
+        self.rel_paths = rel_paths
+        self.flags = flags
+
+    def __len__(self) -> int:
+        return len(self.rel_paths)
+
+    @property
+    def exists(self) -> list[bool]:
+        """Whether the archive that lists each dataset has it."""
+        return [bool(f & EXISTS) for f in self.flags]
+
+    @property
+    def qc(self) -> list[int]:
+        """Quality control of each, as Alyx counts it: 0, 10, 30, 40 or 50."""
+        return [QC_VALUES[(f & QC_MASK) >> QC_SHIFT] for f in self.flags]
+
+    @property
+    def default(self) -> list[bool]:
+        """Whether each is recorded as the default revision."""
+        return [bool(f & DEFAULT) for f in self.flags]
+
+    def record(self, k: int) -> tuple[UUID, str, int | None]:
+        """Return id, hash (empty where unknown) and size in bytes of the k-th dataset."""
+        return self._catalogue._record(self._first + k, self.flags[k])
+
+    @property
+    def ids(self) -> list[UUID]:
+        """Ids of the datasets."""
+        raw = self._catalogue._records(self._first, len(self))
+        return [make_uuid(raw[i : i + 16]) for i in range(0, len(raw), RECORD)]
+
+    @property
+    def hashes(self) -> list[str]:
+        """Hash of each (md5 in hexadecimal on an Alyx); empty where unknown."""
+        return [self.record(k)[1] for k in range(len(self))]
+
+    @property
+    def sizes(self) -> list[int | None]:
+        """Size of each in bytes; None where unknown."""
+        return [self.record(k)[2] for k in range(len(self))]
+
+    def frame(self) -> pd.DataFrame:
+        """Return ONE's table of these datasets, indexed by id."""
+        from fascicle.catalogue import frames
+
+        return frames.session_datasets(self)
+
+
+class Catalogue:
+    """One state of a catalogue; it never changes while it is open.
+
+    Open one with `fascicle.catalogue.open_catalogue` (``Catalogue.open``) or make one of pandas
+    tables with ``Catalogue.from_frames``.
+
+    Attributes
+    ----------
+    root : pathlib.Path or None
+        Folder that the sessions' paths are relative to.
+    number : int
+        Number of the commit; 0 for a state that is in memory alone.
+    meta : dict
+        Plain values: ``date_created``, ``origin``, …
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        records: Path | bytes,
+        *,
+        root: Path | None = None,
+        number: int = 0,
+    ) -> None:
+        self._con = connection
+        self._source = records
+        self.root = root
+        self.number = number
+        self.meta: dict[str, Any] = {
+            k: json.loads(v) for k, v in connection.execute("SELECT key, value FROM meta")
+        }
+        self.n_sessions: int = self.meta["n_sessions"]
+        self.n_rows: int = self.meta["n_rows"]
+        self.n_datasets: int = self.meta["n_datasets"]
+        self._memo: dict[Any, Any] = {}
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    @staticmethod
+    def open(
+        folder: str | os.PathLike[str],
+        *,
+        tables_dir: str | os.PathLike[str] | None = None,
+        progress: bool = False,
+    ) -> Catalogue:
+        """Open the newest state of a folder's catalogue.
+
+        Parameters
+        ----------
+        folder : path
+            The folder of recordings.
+        tables_dir : path, optional
+            Folder of the tables, where it is another one.
+        progress : bool
+            Show a bar on stderr where tables must first be read.
+
+        Returns
+        -------
+        Catalogue
+
+        Raises
+        ------
+        NoIndexError
+            The folder has neither an index of ours nor ONE's tables.
+        CatalogueError
+            An index is there but cannot be read.
+        """
+        from fascicle.catalogue.store import Store
+
+        return Store(folder, tables_dir=tables_dir).open(progress=progress)
+
+    @staticmethod
+    def from_frames(
+        sessions: pd.DataFrame,
+        datasets: pd.DataFrame,
+        insertions: pd.DataFrame | None = None,
+        *,
+        root: Path | None = None,
+    ) -> Catalogue:
+        """Make a catalogue in memory from tables of ONE's form."""
+        from fascicle.catalogue import frames
+
+        return frames.catalogue_from_frames(sessions, datasets, insertions, root=root)
+
+    @classmethod
+    def from_files(cls, stem: Path, *, root: Path | None, number: int) -> Catalogue:
+        """Open a segment by its path without ending."""
+        uri = f"{Path(f'{stem}.sqlite').absolute().as_uri()}?mode=ro&immutable=1"
+        try:
+            con = sqlite3.connect(uri, uri=True, check_same_thread=False)
+            con.execute("PRAGMA mmap_size=1073741824")
+            return cls(con, Path(f"{stem}.bin"), root=root, number=number)
+        except (sqlite3.Error, KeyError, ValueError) as error:
+            raise CatalogueError(
+                f"the index file {stem}.sqlite cannot be read: {error}",
+                hint="remove the .fascicle folder beside the tables, then: fascicle index DIR",
+            ) from error
+
+    def close(self) -> None:
+        """Release the files."""
+        self._con.close()
+        self._memo.clear()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if isinstance(self._source, bytes):
+            return _from_memory, (self._con.serialize(), self._source, self.root)
+        return Catalogue.from_files, (self._source.with_suffix(""), self.root, self.number)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Catalogue {self.n_sessions} sessions, {self.n_datasets} datasets, root {self.root}>"
+        )
+
+    def _once(self, key: Any, make: Callable[[], T]) -> T:
+        if key not in self._memo:
+            self._memo[key] = make()
+        value: T = self._memo[key]
+        return value
+
+    def _array(self, name: str) -> bytes:
+        found = self._con.execute("SELECT data FROM array WHERE name = ?", (name,)).fetchone()
+        return bytes(found[0])
+
+    # -- sets of sessions ---------------------------------------------------------------------
+
+    @property
+    def everything(self) -> int:
+        """The set of all sessions."""
+        return _bits.full(self.n_sessions)
+
+    def values(self, column: str) -> dict[Any, int]:
+        """Return the distinct values of a column (lab, subject, number, …) and their sessions."""
+
+        def read() -> dict[Any, int]:
+            rows = self._con.execute("SELECT value, sessions FROM value WHERE field = ?", (column,))
+            return {value: _bits.decode(blob, self.n_rows) for value, blob in rows}
+
+        return self._once(("values", column), read)
+
+    def where(self, column: str, predicate: Callable[[Any], object]) -> int:
+        """Return the sessions for whose value of a column a test holds.
+
+        Parameters
+        ----------
+        column : {'lab', 'subject', 'number', 'task_protocol', 'projects'}
+        predicate : callable
+            Called once for each distinct value; ``projects`` is a comma-separated text.
+        """
+        out = 0
+        for value, rows in self._value_blobs(column):
+            if predicate(value):
+                out |= _bits.decode(rows, self.n_rows)
+        return out
+
+    def _value_blobs(self, column: str) -> list[tuple[Any, bytes]]:
+        return self._once(
+            ("blobs", column),
+            lambda: self._con.execute(
+                "SELECT value, sessions FROM value WHERE field = ?", (column,)
+            ).fetchall(),
+        )
+
+    def between(self, start: Date | None, end: Date | None) -> int:
+        """Return the sessions of a range of days, both ends included."""
+
+        def read() -> array[int]:
+            out = array("i")
+            out.frombytes(self._array("dates"))
+            return out[: self.n_sessions]
+
+        dates = self._once("dates", read)  # negated, ascending
+        a = 0 if end is None else bisect_left(dates, -end.toordinal())
+        b = len(dates) if start is None else bisect_right(dates, -start.toordinal())
+        return _bits.span(a, b)
+
+    def having(
+        self,
+        predicate: Callable[[str], object],
+        *,
+        of: str = "name",
+        qc_lte: int = 40,
+        exists: bool | None = True,
+    ) -> int:
+        """Return the sessions that have a dataset for which a test holds.
+
+        Parameters
+        ----------
+        predicate : callable
+            Called once for each distinct text.
+        of : {'name', 'path'}
+            Test the file name, or the path relative to the session.
+        qc_lte : int
+            Worst quality control accepted (0, 10, 30, 40 or 50).
+        exists : bool or None
+            Whether the archive must (True) or must not (False) have it; None for either.
+        """
+        paths = self.paths()
+        if of == "name":
+            names = self._names()
+            good = {name for name in self._distinct_names() if predicate(name)}
+            wanted = [p for p, name in enumerate(names) if name in good] if good else []
+        else:
+            wanted = [p for p, path in enumerate(paths) if predicate(path)]
+        return self._sessions_with(wanted, classes(QC_CODE[qc_lte], exists=exists))
+
+    def having_qc(self, qc_lte: int) -> int:
+        """Return the sessions with any dataset that exists and has at most that QC value."""
+        return self._sessions_with(range(len(self.paths())), classes(QC_CODE[qc_lte]))
+
+    def _sessions_with(self, wanted: Sequence[int], mask: int) -> int:
+        seen = self._path_classes()
+        wanted = [p for p in wanted if seen[p] & mask]
+        if not wanted:
+            return 0
+        if len(wanted) > _MANY_PATHS:
+            chosen = bytearray(len(seen))
+            for p in wanted:
+                chosen[p] = 1
+            rows = self._con.execute(
+                "SELECT path, class, sessions FROM posting WHERE path BETWEEN ? AND ?",
+                (wanted[0], wanted[-1]),
+            )
+            blobs: Iterable[bytes] = (s for p, c, s in rows if chosen[p] and mask >> c & 1)
+        else:
+            ask = "SELECT class, sessions FROM posting WHERE path = ?"
+            blobs = (s for p in wanted for c, s in self._con.execute(ask, (p,)) if mask >> c & 1)
+        return _bits.union(blobs, self.n_rows) & self.everything
+
+    def in_regions(self, ids: Iterable[int], *, side: int | None = None) -> int:
+        """Return the sessions with a probe insertion in some regions.
+
+        Parameters
+        ----------
+        ids : iterable of int
+            Positive CCF ids, descendants included by the caller.
+        side : {-1, 1}, optional
+            Only in the left or in the right hemisphere.
+        """
+        rows = {i.row for i, _ in self.insertions_in(ids, side=side)}
+        return _bits.from_rows(rows, self.n_rows) & self.everything
+
+    # -- sessions --------------------------------------------------------------------------------
+
+    def rows(self, bits: int) -> list[int]:
+        """Return the row numbers of a set, in the order of results."""
+        return _bits.to_rows(bits)
+
+    @cached_property
+    def _eid_bytes(self) -> bytes:
+        return self._array("eids")
+
+    @cached_property
+    def _uuids(self) -> list[UUID | None]:
+        return [None] * self.n_rows
+
+    def eid(self, row: int) -> UUID:
+        """Return the id of a row."""
+        found = self._uuids[row]
+        if found is None:
+            found = self._uuids[row] = make_uuid(self._eid_bytes[16 * row : 16 * row + 16])
+        return found
+
+    def eids(self, rows: Iterable[int] | None = None) -> list[UUID]:
+        """Return the ids of some rows (default: of all sessions)."""
+        rows = range(self.n_sessions) if rows is None else rows
+        known, eid = self._uuids, self.eid
+        return [known[r] or eid(r) for r in rows]
+
+    def row(self, eid: UUID | str | bytes) -> int | None:
+        """Return the row of a session's id; None where it is unknown."""
+        raw = as_bytes(eid)
+        if raw is None:
+            return None
+        known = self._rows_by_eid().get(raw)
+        return self._find_row(raw) if known is None else known
+
+    def _rows_by_eid(self) -> dict[bytes, int]:
+        return self._once("rows", dict)
+
+    def _find_row(self, raw: bytes) -> int | None:
+        known, at = self._eid_bytes, -1
+        while True:
+            at = known.find(raw, at + 1)
+            if at < 0:
+                return None
+            if at % 16 == 0:
+                self._rows_by_eid()[raw] = at // 16
+                return at // 16
+
+    def row_of(self, lab: str | None, subject: str, date: Date, number: int) -> int | None:
+        """Return the row of a session by its place; ``lab=None`` takes any lab."""
+        rows = self._con.execute(
+            "SELECT n, lab FROM session WHERE subject = ? AND date = ? AND number = ? ORDER BY n",
+            (subject, date.toordinal(), number),
+        ).fetchall()
+        for n, known in rows:
+            if lab is None or known == lab:
+                return int(n)
+        return None
+
+    def session(self, row: int) -> Session:
+        """Return what is known of a session.
+
+        Raises
+        ------
+        SessionNotFound
+            There is no such row.
+        """
+        found = self._con.execute("SELECT * FROM session WHERE n = ?", (row,)).fetchone()
+        if found is None:
+            raise SessionNotFound(f"the catalogue has no row {row}")
+        n, lab, subject, ordinal, number, task, projects, folder = found
+        date = Date.fromordinal(ordinal)
+        folder = folder or session_folder(lab, subject, date, number)
+        return Session(self.eid(n), lab, subject, date, number, task, projects, folder)
+
+    def sessions_frame(self, rows: Sequence[int] | None = None) -> pd.DataFrame:
+        """Return ONE's sessions table of some rows (default: all), indexed by id."""
+        from fascicle.catalogue import frames
+
+        return frames.sessions(self, rows)
+
+    # -- datasets ----------------------------------------------------------------------------------
+
+    def paths(self) -> list[str]:
+        """Return all distinct paths relative to a session, sorted."""
+
+        def read() -> list[str]:
+            text = self._array("paths").decode()
+            return text.split("\n") if text else []
+
+        return self._once("paths", read)
+
+    def _names(self) -> list[str]:
+        return self._once("names", lambda: [p.rsplit("/", 1)[-1] for p in self.paths()])
+
+    def _distinct_names(self) -> list[str]:
+        return self._once("distinct", lambda: list(dict.fromkeys(self._names())))
+
+    def _path_classes(self) -> array[int]:
+        def read() -> array[int]:
+            out = array("I")
+            out.frombytes(self._array("path_classes"))
+            return out
+
+        return self._once("classes", read)
+
+    def paths_with(self, *, qc_lte: int = 40, exists: bool | None = None) -> list[str]:
+        """Return the distinct paths that occur with at most some QC value."""
+        mask = classes(QC_CODE[qc_lte], exists=exists)
+        seen = self._path_classes()
+        return [path for path, c in zip(self.paths(), seen, strict=True) if c & mask]
+
+    def _starts(self) -> array[int]:
+        def read() -> array[int]:
+            out = array("q")
+            out.frombytes(self._array("starts"))
+            return out
+
+        return self._once("starts", read)
+
+    def datasets(self, row: int) -> Datasets:
+        """Return the datasets of a session."""
+        found = self._con.execute(
+            "SELECT paths, flags FROM contents WHERE n = ?", (row,)
+        ).fetchone()
+        codes = array("I")
+        flags = b""
+        if found is not None:
+            codes.frombytes(found[0])
+            flags = bytes(found[1])
+        paths = self.paths()
+        return Datasets(self, self.eid(row), self._starts()[row], [paths[c] for c in codes], flags)
+
+    def datasets_frame(self, rows: Sequence[int] | None = None) -> pd.DataFrame:
+        """Return ONE's datasets table of some sessions (default: all), indexed by (eid, id)."""
+        from fascicle.catalogue import frames
+
+        return frames.datasets(self, rows)
+
+    def locate_dataset(self, identifier: UUID | str) -> tuple[int, int] | None:
+        """Return (row of the session, position among its datasets) of a dataset's id."""
+        raw = as_bytes(identifier)
+        if raw is None or not self.n_datasets:
+            return None
+        data, at = self._packed, -1
+        while True:
+            at = data.find(raw, at + 1)
+            if at < 0:
+                return None
+            if at % RECORD == 0:
+                record = at // RECORD
+                row = bisect_right(self._starts(), record) - 1
+                return row, record - self._starts()[row]
+
+    @property
+    def has_default_revision(self) -> bool:
+        """Whether the tables say which revisions are the default."""
+        return bool(self.meta.get("has_default_revision"))
+
+    @cached_property
+    def _packed(self) -> mmap.mmap | bytes:
+        if isinstance(self._source, bytes):
+            return self._source
+        if not self.n_datasets:
+            return b""
+        with self._source.open("rb") as f:
+            return mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def _records(self, first: int, n: int) -> bytes:
+        return bytes(self._packed[first * RECORD : (first + n) * RECORD])
+
+    def _record(self, record: int, flags: int) -> tuple[UUID, str, int | None]:
+        raw = self._records(record, 1)
+        size = int.from_bytes(raw[32:], "little", signed=True)
+        text = raw[16:32].hex() if flags & HAS_HASH else ""
+        if flags & ODD_HASH:
+            found = self._con.execute("SELECT hash FROM odd_hash WHERE record = ?", (record,))
+            text = str(found.fetchone()[0])
+        return make_uuid(raw[:16]), text, None if size < 0 else size
+
+    # -- probe insertions and regions -----------------------------------------------------------
+
+    def insertions(self, rows: Iterable[int] | None = None) -> list[Insertion]:
+        """Return the probe insertions of some sessions (default: all)."""
+        if rows is None:
+            found = self._con.execute("SELECT * FROM insertion ORDER BY i").fetchall()
+        else:
+            ask = "SELECT * FROM insertion WHERE n = ? ORDER BY i"
+            found = [r for n in rows for r in self._con.execute(ask, (n,))]
+        return [self._insertion(r) for r in found]
+
+    def _insertion(self, r: Sequence[Any]) -> Insertion:
+        _, pid, n, name, model, serial, extra, _, _ = r
+        return Insertion(make_uuid(pid), n, name, model, serial, json.loads(extra or "{}"))
+
+    def insertion(self, pid: UUID | str) -> Insertion | None:
+        """Return the insertion of an id; None where it is unknown."""
+        found = self._con.execute(
+            "SELECT * FROM insertion WHERE pid = ?", (as_bytes(pid),)
+        ).fetchone()
+        return None if found is None else self._insertion(found)
+
+    def insertions_in(
+        self, ids: Iterable[int], *, side: int | None = None
+    ) -> list[tuple[Insertion, dict[int, int]]]:
+        """Return the insertions in some regions, each with its channels there by signed CCF id."""
+        wanted = sorted({abs(i) for i in ids})
+        found: dict[int, dict[int, int]] = {}
+        for a in range(0, len(wanted), 500):
+            part = wanted[a : a + 500]
+            marks = ",".join("?" * len(part))
+            ask = f"SELECT i, ccf, side, channels FROM region WHERE ccf IN ({marks})"  # noqa: S608
+            for i, ccf, s, channels in self._con.execute(ask, part):
+                if side is None or s == side:
+                    signed = -ccf if s < 0 else ccf
+                    counts = found.setdefault(i, {})
+                    counts[signed] = counts.get(signed, 0) + channels
+        ask = "SELECT * FROM insertion WHERE i = ?"
+        return [
+            (self._insertion(self._con.execute(ask, (i,)).fetchone()), found[i])
+            for i in sorted(found)
+        ]
+
+    def regions(self, pid: UUID | str) -> dict[int, int]:
+        """Return the channels of an insertion by CCF id, negative in the left hemisphere."""
+        out: dict[int, int] = {}
+        for ccf, side, channels in self._con.execute(
+            "SELECT ccf, side, channels FROM region JOIN insertion USING (i) WHERE pid = ?",
+            (as_bytes(pid),),
+        ):
+            signed = -ccf if side < 0 else ccf
+            out[signed] = out.get(signed, 0) + channels
+        return out
+
+    @property
+    def n_insertions(self) -> int:
+        """Number of probe insertions."""
+        return int(self._con.execute("SELECT COUNT(*) FROM insertion").fetchone()[0])
+
+    @property
+    def unknown_regions(self) -> int:
+        """Number of sessions with an insertion whose channel files are not here."""
+        found = self._con.execute("SELECT COUNT(DISTINCT n) FROM insertion WHERE NOT known")
+        return int(found.fetchone()[0])
+
+    # -- changing --------------------------------------------------------------------------------
+
+    def commit(self, change: Any) -> Catalogue:
+        """Apply a `fascicle.catalogue.Change` to the newest state; return the new one."""
+        from fascicle.catalogue.store import Store
+
+        if self.root is None or isinstance(self._source, bytes):
+            raise CatalogueError(
+                "a catalogue in memory has no folder to be written to",
+                hint="open a folder with Catalogue.open(DIR), or index one: fascicle index DIR",
+            )
+        return Store(self.root, tables_dir=self.meta.get("tables_dir")).commit(change)
+
+
+def _from_memory(database: bytes, records: bytes, root: Path | None) -> Catalogue:
+    con = sqlite3.connect(":memory:", check_same_thread=False)
+    con.deserialize(database)
+    return Catalogue(con, records, root=root)

@@ -1,0 +1,88 @@
+"""A segment read back whole, as the columns that it was made of."""
+
+from __future__ import annotations
+
+import json
+from datetime import date as Date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fascicle.catalogue.columns import (
+    RECORD_DTYPE,
+    STAT_DTYPE,
+    Columns,
+    InsertionRow,
+    SessionRow,
+)
+from fascicle.catalogue.query import Catalogue
+
+#: Values that a segment counts anew each time it is written.
+_COUNTED = frozenset({"format", "n_sessions", "n_rows", "n_datasets", "has_stats"})
+
+
+def columns_of(catalogue: Catalogue) -> Columns:
+    """Return everything that a catalogue holds."""
+    con = catalogue._con
+    eids = catalogue._eid_bytes
+    sessions = [
+        SessionRow(
+            eids[16 * n : 16 * n + 16],
+            lab,
+            subject,
+            Date.fromordinal(date),
+            number,
+            task,
+            projects,
+            folder,
+            n < catalogue.n_sessions,
+        )
+        for n, lab, subject, date, number, task, projects, folder in con.execute(
+            "SELECT * FROM session ORDER BY n"
+        )
+    ]
+    rows = con.execute("SELECT paths, flags FROM contents ORDER BY n").fetchall()
+    counts = np.diff(np.array(catalogue._starts())).astype(np.int64)
+    return Columns(
+        sessions,
+        np.repeat(np.arange(len(sessions), dtype=np.int32), counts),
+        np.frombuffer(b"".join(r[0] for r in rows), "<u4").astype(np.int32),
+        list(catalogue.paths()),
+        np.frombuffer(bytes(catalogue._packed), RECORD_DTYPE).copy(),
+        np.frombuffer(b"".join(r[1] for r in rows), np.uint8).copy(),
+        _stats(catalogue),
+        dict(con.execute("SELECT record, hash FROM odd_hash")),
+        _insertions(catalogue, eids),
+        {k: v for k, v in catalogue.meta.items() if k not in _COUNTED},
+    )
+
+
+def _stats(catalogue: Catalogue) -> np.ndarray[Any, Any] | None:
+    source = catalogue._source
+    if isinstance(source, bytes) or not catalogue.meta["has_stats"]:
+        return None
+    return np.fromfile(Path(source).with_suffix(".stat"), STAT_DTYPE)
+
+
+def _insertions(catalogue: Catalogue, eids: bytes) -> list[InsertionRow]:
+    regions: dict[int, list[tuple[int, int, int]]] = {}
+    for i, ccf, side, channels in catalogue._con.execute(
+        "SELECT i, ccf, side, channels FROM region"
+    ):
+        regions.setdefault(i, []).append((ccf, side, channels))
+    return [
+        InsertionRow(
+            pid,
+            eids[16 * n : 16 * n + 16],
+            name,
+            model,
+            serial,
+            json.loads(extra or "{}"),
+            tuple(regions.get(i, ())) if known else None,
+            source,
+        )
+        for i, pid, n, name, model, serial, extra, known, source in catalogue._con.execute(
+            "SELECT * FROM insertion ORDER BY i"
+        )
+    ]

@@ -1,0 +1,305 @@
+"""A folder tree becomes a listing: sessions, their datasets, and what is neither, with the reason.
+
+One pass of ``os.scandir``; the text of a name is judged once however often it occurs. More threads
+help only where each folder costs a round trip (cold or network disks), so they start only there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from array import array
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date as Date
+from hashlib import md5
+from pathlib import Path
+
+from fascicle.alf import spec
+from fascicle.catalogue.schema import HIDDEN
+
+_OWN = frozenset({"sessions.pqt", "datasets.pqt", "insertions.pqt", "cache_info.json", HIDDEN})
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_NUMBER = re.compile(r"\d{1,3}", re.ASCII)
+_SLOW_SESSION = 0.003  # seconds; above this a folder is waiting for a disk or a network
+_THREADS = 16
+
+#: size, mtime_ns, ctime_ns, inode of each file
+STATS_PER_FILE = 4
+
+
+@dataclass(slots=True)
+class FoundSession:
+    """A session folder and the datasets in it, sorted by path."""
+
+    lab: str
+    subject: str
+    date: Date
+    number: int
+    path: str
+    rel_paths: list[str] = field(default_factory=list)
+    stats: array[int] = field(default_factory=lambda: array("q"))
+    rejected: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Listing:
+    """All that one pass over a folder found.
+
+    Attributes
+    ----------
+    sessions : list of FoundSession
+        In the order of their paths.
+    rejected : list of (str, str)
+        Path relative to the root, and why it is no dataset.
+    digest : str
+        Changes when any dataset does; empty where some file was written so shortly before the
+        scan that a later change could carry the same time stamp.
+    started_ns : int
+        Time at which the pass began.
+    """
+
+    sessions: list[FoundSession]
+    rejected: list[tuple[str, str]]
+    digest: str
+    started_ns: int
+
+    @property
+    def n_files(self) -> int:
+        """Return the number of datasets."""
+        return sum(len(s.rel_paths) for s in self.sessions)
+
+
+def is_racy(mtime_ns: int, started_ns: int) -> bool:
+    """Return whether a file could be changed again without its time stamp moving.
+
+    Clocks of file systems tick every few milliseconds, some (FAT, old NFS) every two seconds.
+    """
+    tick = 2_000_000_000 if mtime_ns % 1_000_000_000 == 0 else 20_000_000
+    return mtime_ns > started_ns - tick
+
+
+def scan(root: Path) -> Listing:
+    """List the sessions and datasets below a folder.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder that holds ``lab/Subjects/subject/date/number`` or ``subject/date/number``,
+        at any depth.
+
+    Returns
+    -------
+    Listing
+    """
+    started = time.time_ns()
+    rejected: list[tuple[str, str]] = []
+    folders = list(_session_folders(str(root), rejected))
+    judge = _Judge()
+    sessions = _scan_all(str(root), folders, judge)
+    sessions = _drop_twins(sessions, rejected)
+    for s in sessions:
+        rejected.extend(s.rejected)
+    rejected.sort()
+    return Listing(sessions, rejected, _digest(sessions, started), started)
+
+
+def _digest(sessions: list[FoundSession], started: int) -> str:
+    h = md5(usedforsecurity=False)
+    for s in sessions:
+        h.update("\n".join((s.path, *s.rel_paths)).encode())
+        h.update(s.stats)
+        times = s.stats[1::STATS_PER_FILE]
+        if times and is_racy(max(times), started):
+            return ""
+    return h.hexdigest()
+
+
+def _drop_twins(
+    sessions: list[FoundSession], rejected: list[tuple[str, str]]
+) -> list[FoundSession]:
+    """Keep one of two folders that name the same session, such as ``…/1`` and ``…/001``."""
+    kept: dict[tuple[str, str, Date, int], FoundSession] = {}
+    for s in sessions:
+        key = (s.lab, s.subject, s.date, s.number)
+        first = kept.setdefault(key, s)
+        if first is s:
+            continue
+        if len(s.path.rsplit("/", 1)[-1]) == 3 and len(first.path.rsplit("/", 1)[-1]) != 3:
+            kept[key], s, first = s, first, s
+        reason = f"names the same session as {first.path}"
+        rejected.extend((f"{s.path}/{p}", reason) for p in s.rel_paths)
+    return list(kept.values())
+
+
+def _entries(path: str) -> list[os.DirEntry[str]]:
+    with os.scandir(path) as it:
+        return sorted(it, key=_by_name)
+
+
+def _by_name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def _reason(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _session_folders(root: str, rejected: list[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
+    """Yield the parts of each session folder; note files that lie outside of all."""
+    stack: list[tuple[tuple[str, ...], frozenset[tuple[int, int]]]] = [((), frozenset())]
+    while stack:
+        parts, above = stack.pop()
+        path = "/".join((root, *parts))
+        try:
+            entries = _entries(path)
+        except OSError as error:
+            rejected.append(("/".join(parts) or ".", _reason(error)))
+            continue
+        in_date = len(parts) >= 2 and _is_date(parts[-1])
+        below = []
+        for e in entries:
+            if not parts and e.name in _OWN:
+                continue
+            here = (*parts, e.name)
+            try:
+                folder = e.is_dir()
+            except OSError as error:
+                rejected.append(("/".join(here), _reason(error)))
+                continue
+            if not folder:
+                rejected.append(("/".join(here), _outside(parts)))
+            elif in_date and _NUMBER.fullmatch(e.name):
+                yield here
+            elif e.is_symlink():
+                # A link may lead back up; a folder is entered once on each way down.
+                st = e.stat()
+                if (st.st_dev, st.st_ino) in above:
+                    rejected.append(("/".join(here), "a link to a folder above it"))
+                else:
+                    below.append((here, above | {(st.st_dev, st.st_ino)}))
+            else:
+                below.append((here, above))
+        stack.extend(reversed(below))
+
+
+def _is_date(name: str) -> bool:
+    if not _DATE.fullmatch(name):
+        return False
+    try:
+        Date.fromisoformat(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _outside(parts: tuple[str, ...]) -> str:
+    for p in parts:
+        if _DATE.fullmatch(p) and not _is_date(p):
+            return f"{p} is no date of the calendar"
+    return "not in a session folder (subject/YYYY-MM-DD/number)"
+
+
+class _Judge:
+    """Says whether a name or a folder follows the convention, each text once."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self.folders: dict[str, str] = {"": ""}
+
+    def name(self, name: str) -> str:
+        """Return why a file name is no dataset's, or an empty string."""
+        problem = self.names.get(name)
+        if problem is None:
+            problem = self.names[name] = spec.name_problem(name) or _encodable(name)
+        return problem
+
+    def folder(self, folder: str) -> str:
+        """Return why a folder within a session is no collection, or an empty string."""
+        problem = self.folders.get(folder)
+        if problem is None:
+            if spec.parse_folder(folder) is None:
+                problem = f"{folder!r} is no collection with an optional #revision# at its end"
+            else:
+                problem = _encodable(folder)
+            self.folders[folder] = problem
+        return problem
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "its name is not valid UTF-8"
+    return ""
+
+
+def _scan_all(root: str, folders: list[tuple[str, ...]], judge: _Judge) -> list[FoundSession]:
+    found = []
+    before = time.perf_counter()
+    probe = min(len(folders), 16)
+    for parts in folders[:probe]:
+        found.append(_scan_session(root, parts, judge))
+    rest = folders[probe:]
+    if rest and (time.perf_counter() - before) / probe > _SLOW_SESSION:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found.extend(pool.map(lambda p: _scan_session(root, p, judge), rest))
+    else:
+        found.extend(_scan_session(root, p, judge) for p in rest)
+    return found
+
+
+def _scan_session(root: str, parts: tuple[str, ...], judge: _Judge) -> FoundSession:
+    lab = parts[-5] if len(parts) >= 5 and parts[-4] == "Subjects" else ""
+    path = "/".join(parts)
+    session = FoundSession(lab, parts[-3], Date.fromisoformat(parts[-2]), int(parts[-1]), path)
+    problem = (
+        ""
+        if spec.parse_session("/".join(parts[-5 if lab else -3 :]))
+        else (f"{path!r} is no session folder of the convention")
+    )
+    rel_paths, rejected = session.rel_paths, session.rejected
+    record = session.stats.extend
+    stack = [""]
+    while stack:
+        folder = stack.pop()
+        try:
+            entries = _entries(f"{root}/{path}/{folder}" if folder else f"{root}/{path}")
+        except OSError as error:
+            rejected.append((f"{path}/{folder}" if folder else path, _reason(error)))
+            continue
+        bad_folder = problem or judge.folder(folder)
+        below = []
+        for e in entries:
+            name = e.name
+            rel = f"{folder}/{name}" if folder else name
+            try:
+                if e.is_dir():
+                    if e.is_symlink() and _leads_up(e.path):
+                        rejected.append((f"{path}/{rel}", "a link to a folder above it"))
+                    else:
+                        below.append(rel)
+                    continue
+                reason = bad_folder or judge.name(name)
+                if not reason:
+                    st = e.stat()
+                    rel_paths.append(rel)
+                    record(
+                        (st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino & 0x7FFFFFFFFFFFFFFF)
+                    )
+                    continue
+            except FileNotFoundError:
+                reason = "a link to a file that is not there" if e.is_symlink() else "went away"
+            except OSError as error:
+                reason = _reason(error)
+            rejected.append((f"{path}/{rel}", reason))
+        stack.extend(reversed(below))
+    return session
+
+
+def _leads_up(link: str) -> bool:
+    target = os.path.realpath(link)
+    here = os.path.realpath(os.path.dirname(link))
+    return here == target or here.startswith(target + os.sep)

@@ -1,0 +1,207 @@
+"""One state of the catalogue as files that never change: a search file and packed records.
+
+``NAME.sqlite`` answers searches; ``NAME.bin`` holds ids, md5s and sizes in session order, read
+only for the rows asked for; ``NAME.stat`` holds what the disk said of each file, for re-indexing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fascicle.catalogue.columns import Columns, SessionRow
+from fascicle.catalogue.schema import CLASS_MASK, FORMAT
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE array (name TEXT PRIMARY KEY, data BLOB);
+CREATE TABLE session (n INTEGER PRIMARY KEY, lab TEXT, subject TEXT, date INTEGER, number INTEGER,
+                      task_protocol TEXT, projects TEXT, folder TEXT);
+CREATE TABLE contents (n INTEGER PRIMARY KEY, paths BLOB, flags BLOB);
+CREATE TABLE value (field TEXT, value, sessions BLOB);
+CREATE TABLE posting (path INTEGER, class INTEGER, sessions BLOB, PRIMARY KEY (path, class));
+CREATE TABLE odd_hash (record INTEGER PRIMARY KEY, hash TEXT);
+CREATE TABLE insertion (i INTEGER PRIMARY KEY, pid BLOB, n INTEGER, name TEXT, model TEXT,
+                        serial TEXT, extra TEXT, known INTEGER, source TEXT);
+CREATE TABLE region (ccf INTEGER, side INTEGER, i INTEGER, channels INTEGER);
+"""
+_INDEXES = """
+CREATE INDEX session_place ON session (subject, date, number);
+CREATE INDEX insertion_session ON insertion (n);
+CREATE INDEX insertion_pid ON insertion (pid);
+CREATE INDEX region_ccf ON region (ccf);
+CREATE INDEX region_insertion ON region (i);
+"""
+
+
+def encode_rows(rows: NDArray[np.integer[Any]], n_sessions: int) -> bytes:
+    """Pack a sorted set of session numbers: ``b`` + bits where dense, ``h``/``i`` + integers."""
+    wide = n_sessions > 0xFFFF
+    if len(rows) * (4 if wide else 2) * 8 > n_sessions:
+        mask = np.zeros(n_sessions, np.uint8)
+        mask[rows] = 1
+        return b"b" + np.packbits(mask, bitorder="little").tobytes()
+    return (b"i" if wide else b"h") + rows.astype("<u4" if wide else "<u2").tobytes()
+
+
+def write(columns: Columns, stem: Path, *, sync: bool = True) -> None:
+    """Write a segment under names of its own; nothing refers to it until a commit does.
+
+    Parameters
+    ----------
+    columns : Columns
+        Must be arranged (`Columns.arranged`).
+    stem : pathlib.Path
+        Path without ending; the files must not exist.
+    sync : bool
+        Whether to wait until the disk has them.
+    """
+    con = sqlite3.connect(f"{stem}.sqlite", isolation_level=None)
+    try:
+        con.executescript("PRAGMA page_size=8192; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;")
+        fill(con, columns)
+    finally:
+        con.close()
+    _write_array(Path(f"{stem}.bin"), columns.records)
+    if columns.stats is not None:
+        _write_array(Path(f"{stem}.stat"), columns.stats)
+    if sync:
+        for ending in (".sqlite", ".bin", ".stat"):
+            if os.path.exists(f"{stem}{ending}"):
+                sync_file(f"{stem}{ending}")
+
+
+def sync_file(path: str | os.PathLike[str]) -> None:
+    """Wait until a file's bytes are on the disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_array(path: Path, array: NDArray[Any]) -> None:
+    with path.open("xb") as f:
+        f.write(array.data if array.flags.c_contiguous else array.tobytes())
+
+
+def fill(con: sqlite3.Connection, columns: Columns) -> None:
+    """Put arranged columns into an empty database."""
+    sessions = columns.sessions
+    listed = sum(s.listed for s in sessions)
+    con.executescript(_SCHEMA)
+    con.execute("BEGIN")
+    meta = dict(columns.meta)
+    meta.update(
+        format=FORMAT,
+        n_sessions=listed,
+        n_rows=len(sessions),
+        n_datasets=columns.n_datasets,
+        has_stats=columns.stats is not None,
+    )
+    con.executemany("INSERT INTO meta VALUES (?, ?)", ((k, json.dumps(v)) for k, v in meta.items()))
+    con.executemany("INSERT INTO array VALUES (?, ?)", _arrays(columns))
+    con.executemany(
+        "INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                n,
+                s.lab,
+                s.subject,
+                s.date.toordinal(),
+                s.number,
+                s.task_protocol,
+                s.projects,
+                s.folder,
+            )
+            for n, s in enumerate(sessions)
+        ),
+    )
+    con.executemany("INSERT INTO contents VALUES (?, ?, ?)", _contents(columns))
+    for name in ("lab", "subject", "number", "task_protocol", "projects"):
+        con.executemany(
+            "INSERT INTO value VALUES (?, ?, ?)", _values(sessions[:listed], name, len(sessions))
+        )
+    con.executemany("INSERT INTO posting VALUES (?, ?, ?)", _postings(columns))
+    con.executemany("INSERT INTO odd_hash VALUES (?, ?)", columns.odd_hashes.items())
+    _fill_insertions(con, columns)
+    con.execute("COMMIT")
+    con.executescript(_INDEXES)
+
+
+def _starts(columns: Columns) -> NDArray[np.int64]:
+    return np.searchsorted(columns.session, np.arange(len(columns.sessions) + 1))
+
+
+def _arrays(columns: Columns) -> Iterator[tuple[str, bytes]]:
+    sessions = columns.sessions
+    yield "eids", b"".join(s.eid for s in sessions)
+    # Sessions are latest first, so the negated dates ascend and can be bisected.
+    yield "dates", np.array([-s.date.toordinal() for s in sessions], "<i4").tobytes()
+    yield "starts", _starts(columns).astype("<i8").tobytes()
+    yield "paths", "\n".join(columns.paths).encode()
+    seen = np.zeros(len(columns.paths), np.uint32)
+    if columns.n_datasets:
+        np.bitwise_or.at(
+            seen,
+            columns.path,
+            np.left_shift(np.uint32(1), columns.flags & CLASS_MASK, dtype=np.uint32),
+        )
+    yield "path_classes", seen.astype("<u4").tobytes()
+
+
+def _contents(columns: Columns) -> Iterator[tuple[int, bytes, bytes]]:
+    starts = _starts(columns).tolist()
+    paths = columns.path.astype("<u4").tobytes()
+    flags = columns.flags.tobytes()
+    for n in range(len(columns.sessions)):
+        a, b = starts[n], starts[n + 1]
+        yield n, paths[4 * a : 4 * b], flags[a:b]
+
+
+def _values(
+    sessions: list[SessionRow], name: str, n_rows: int
+) -> Iterator[tuple[str, str | int, bytes]]:
+    rows: dict[str | int, list[int]] = {}
+    for n, s in enumerate(sessions):
+        rows.setdefault(getattr(s, name), []).append(n)
+    for value, where in rows.items():
+        yield name, value, encode_rows(np.array(where), n_rows)
+
+
+def _postings(columns: Columns) -> Iterator[tuple[int, int, bytes]]:
+    if not columns.n_datasets:
+        return
+    key = columns.path.astype(np.int32) * np.int32(32) + (columns.flags & CLASS_MASK)
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    sessions = columns.session[order]
+    edges = np.flatnonzero(np.diff(key)) + 1
+    starts = [0, *edges.tolist(), len(key)]
+    for a, b in itertools.pairwise(starts):
+        rows = sessions[a:b]
+        if b - a > 1 and (np.diff(rows) == 0).any():
+            rows = np.unique(rows)
+        k = int(key[a])
+        yield k >> 5, k & 31, encode_rows(rows, len(columns.sessions))
+
+
+def _fill_insertions(con: sqlite3.Connection, columns: Columns) -> None:
+    row = {s.eid: n for n, s in enumerate(columns.sessions)}
+    regions: list[tuple[int, int, int, int]] = []
+    rows = []
+    for i, p in enumerate(sorted(columns.insertions, key=lambda p: (row[p.eid], p.name))):
+        extra = json.dumps(p.extra, default=str) if p.extra else ""
+        known = p.regions is not None
+        rows.append((i, p.pid, row[p.eid], p.name, p.model, p.serial, extra, known, p.source))
+        regions.extend((ccf, side, i, count) for ccf, side, count in p.regions or ())
+    con.executemany("INSERT INTO insertion VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    con.executemany("INSERT INTO region VALUES (?, ?, ?, ?)", regions)

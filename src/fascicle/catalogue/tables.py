@@ -1,0 +1,500 @@
+"""ONE's own tables, ``sessions.pqt`` and ``datasets.pqt``, of both generations, become columns.
+
+They are read in batches into packed columns, so that millions of rows fit in little memory.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from datetime import date as Date
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fascicle.catalogue import identity
+from fascicle.catalogue.columns import (
+    NO_SESSION,
+    RECORD_DTYPE,
+    Columns,
+    InsertionRow,
+    SessionRow,
+)
+from fascicle.catalogue.schema import (
+    DEFAULT,
+    EXISTS,
+    EXISTS_AWS,
+    HAS_HASH,
+    ODD_HASH,
+    QC_CODE,
+    QC_SHIFT,
+)
+from fascicle.errors import CatalogueError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BATCH = 1 << 18
+
+
+def read(folder: Path, *, progress: bool = False) -> Columns:
+    """Read the tables of a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Holds ``sessions.pqt`` and ``datasets.pqt``, and ``insertions.pqt`` where there is one.
+    progress : bool
+        Show a bar on stderr.
+
+    Returns
+    -------
+    Columns
+        Not yet arranged.
+
+    Raises
+    ------
+    CatalogueError
+        A table is missing, is no Parquet, or lacks a column.
+    """
+    sessions, meta = _read_sessions(folder / "sessions.pqt")
+    columns = _read_datasets(folder / "datasets.pqt", sessions, meta, progress=progress)
+    if (folder / "insertions.pqt").exists():
+        columns.insertions = _read_insertions(folder / "insertions.pqt", columns)
+    return columns
+
+
+def _open(path: Path, read_dictionary: list[str] | None = None) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path, read_dictionary=read_dictionary, memory_map=False)
+    except FileNotFoundError as error:
+        raise CatalogueError(
+            f"the table {path} is not there", hint=f"make it: fascicle index {path.parent}"
+        ) from error
+    except (pa.ArrowException, OSError) as error:
+        raise CatalogueError(
+            f"the table {path} cannot be read: {error}",
+            hint=f"remove it and index the folder again: fascicle index {path.parent}",
+        ) from error
+
+
+def one_metadata(schema: Any) -> dict[str, Any]:
+    """Return the metadata that ONE keeps in a table; empty where there is none."""
+    try:
+        found = json.loads((schema.metadata or {}).get(b"one_metadata", b"{}"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _column(path: Path, names: list[str], *wanted: str, needed: bool = True) -> str:
+    for name in wanted:
+        if name in names:
+            return name
+    if needed:
+        raise CatalogueError(
+            f"the table {path} has no column {' or '.join(map(repr, wanted))}: it has {names}",
+            hint="is it one of ONE's tables?",
+        )
+    return ""
+
+
+def _texts(table: Any, name: str) -> list[str]:
+    if not name:
+        return [""] * table.num_rows
+    return ["" if v is None else str(v) for v in table.column(name).to_pylist()]
+
+
+def _read_sessions(path: Path) -> tuple[list[SessionRow], dict[str, Any]]:
+    import pyarrow as pa
+
+    file = _open(path)
+    table = _read_all(path, file)
+    names = table.column_names
+    meta = {"sessions": one_metadata(table.schema)}
+    subject = _column(path, names, "subject")
+    number = _texts(table, _column(path, names, "number"))
+    dates = table.column(_column(path, names, "date")).to_pylist()
+    rest = [
+        _texts(table, _column(path, names, *wanted, needed=False))
+        for wanted in (("lab",), ("task_protocol",), ("projects", "project"))
+    ]
+    ids = _ids(table, path, names, "id", "eid", "__index_level_0__")
+    rows = []
+    given = zip(ids, _texts(table, subject), dates, number, *rest, strict=True)
+    for raw, subj, when, num, lab, task, projects in given:
+        day = _day(when, path)
+        n = int(float(num or 0))
+        eid = raw if raw is not None else identity.session_id(lab, subj, day, n)
+        rows.append(SessionRow(eid, lab, subj, day, n, task, projects))
+    del pa
+    return rows, meta
+
+
+def _read_all(path: Path, file: Any) -> pa.Table:
+    import pyarrow as pa
+
+    try:
+        return file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise CatalogueError(
+            f"the table {path} cannot be read: {error}",
+            hint="it is damaged or still being written; index the folder again",
+        ) from error
+
+
+def _day(value: Any, path: Path) -> Date:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, Date):
+        return value
+    try:
+        return Date.fromisoformat(str(value)[:10])
+    except ValueError as error:
+        raise CatalogueError(f"the table {path} has a date that is none: {value!r}") from error
+
+
+def _ids(table: Any, path: Path, names: list[str], *wanted: str) -> list[bytes | None]:
+    """Return ids as 16 bytes; None for texts that are no UUID (very old tables)."""
+    first = wanted[0]
+    if f"{first}_0" in names:
+        return list(_int_ids(table, first))
+    name = _column(path, names, *wanted)
+    out: list[bytes | None] = []
+    for v in table.column(name).to_pylist():
+        try:
+            out.append(uuid.UUID(str(v)).bytes)
+        except ValueError:
+            out.append(None)
+    return out
+
+
+def _int_ids(batch: Any, name: str) -> list[bytes]:
+    halves = [batch.column(f"{name}_{k}").to_numpy() for k in (0, 1)]
+    both = np.ascontiguousarray(np.stack(halves, axis=1).astype("<i8"))
+    raw = both.tobytes()
+    return [raw[i : i + 16] for i in range(0, len(raw), 16)]
+
+
+_HEX = np.full(256, 255, np.uint8)
+_HEX[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.uint8)
+_HEX[np.frombuffer(b"ABCDEF", np.uint8)] = np.arange(10, 16, dtype=np.uint8)
+_DIGITS_OF_UUID = np.array([i for i in range(36) if i not in (8, 13, 18, 23)])
+
+
+def _from_hex(digits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return bytes, shape (n, 16), of hexadecimal digits, shape (n, 32), and which are valid."""
+    nibbles = _HEX[digits]
+    ok: NDArray[np.bool_] = np.asarray((nibbles < 16).all(axis=1))
+    raw: NDArray[np.uint8] = ((nibbles[:, ::2] << 4) | (nibbles[:, 1::2] & 15)).astype(np.uint8)
+    return raw, ok
+
+
+def _fixed_width(column: pa.Array, width: int) -> NDArray[np.uint8] | None:
+    """Return the characters, shape (n, width), of a column of texts of one width, else None."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if column.null_count or not (
+        pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    ):
+        return None
+    wide = pa.types.is_large_string(column.type)
+    offsets = np.frombuffer(column.buffers()[1], np.int64 if wide else np.int32)
+    offsets = offsets[column.offset : column.offset + len(column) + 1]
+    if len(column) == 0 or (np.diff(offsets) != width).any():
+        return None
+    data = np.frombuffer(
+        column.buffers()[2], np.uint8, offset=int(offsets[0]), count=len(column) * width
+    )
+    return data.reshape(-1, width)
+
+
+class _DatasetReader:
+    """Takes batches of a datasets table apart."""
+
+    def __init__(self, path: Path, names: list[str], sessions: list[SessionRow]) -> None:
+        self.path, self.names, self.sessions = path, names, sessions
+        self.row = {s.eid: n for n, s in enumerate(sessions)}
+        self.by_text: dict[str | None, int] = {}
+        self.code: dict[str, int] = {}
+        self.rel_path = _column(path, names, "rel_path")
+        self.parts: list[tuple[Any, ...]] = []
+        self.odd: dict[int, str] = {}
+        self.count = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take one batch."""
+        n = batch.num_rows
+        session = self._sessions(batch)
+        codes = self._paths(batch)
+        records = np.zeros(n, RECORD_DTYPE)
+        flags = self._flags(batch, n)
+        self._hashes(batch, records, flags)
+        records["size"] = self._sizes(batch, n)
+        self._ids(batch, records, session, codes)
+        self.parts.append((session, codes, records, flags))
+        self.count += n
+
+    def _sessions(self, batch: pa.RecordBatch) -> NDArray[np.int32]:
+        if "eid_0" in self.names:
+            raws = _int_ids(batch, "eid")
+            lookup = {raw: self._row(raw) for raw in set(raws)}
+            return np.array([lookup[r] for r in raws], np.int32)
+        name = _column(self.path, self.names, "eid", "session_id")
+        return self._coded(batch.column(name), self._row_of_text)
+
+    def _coded(self, column: Any, number: Any) -> NDArray[np.int32]:
+        import pyarrow as pa
+
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        table = np.array([number(v) for v in column.dictionary.to_pylist()] + [-1], np.int32)
+        indices = column.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
+        out: NDArray[np.int32] = table[indices]
+        if (out < 0).any():
+            out[out < 0] = number(None)
+        return out
+
+    def _row_of_text(self, text: str | None) -> int:
+        found = self.by_text.get(text)
+        if found is None:
+            found = self.by_text[text] = self._row(_session_of_text(text))
+        return found
+
+    def _row(self, raw: bytes) -> int:
+        found = self.row.get(raw)
+        if found is None:
+            found = self.row[raw] = len(self.sessions)
+            self.sessions.append(SessionRow(raw, listed=False))
+        return found
+
+    def _path_number(self, text: str | None) -> int:
+        return self.code.setdefault(text or "", len(self.code))
+
+    def _paths(self, batch: pa.RecordBatch) -> NDArray[np.int32]:
+        return self._coded(batch.column(self.rel_path), self._path_number)
+
+    def _bools(self, batch: pa.RecordBatch, name: str, default: bool) -> NDArray[np.bool_]:
+        if name not in self.names:
+            return np.full(batch.num_rows, default)
+        column = batch.column(name)
+        out: NDArray[np.bool_] = column.fill_null(default).to_numpy(zero_copy_only=False)
+        return out.astype(bool)
+
+    def _flags(self, batch: pa.RecordBatch, n: int) -> NDArray[np.uint8]:
+        flags = np.zeros(n, np.uint8)
+        flags[self._bools(batch, "exists", True)] |= EXISTS
+        flags[self._bools(batch, "default_revision", False)] |= DEFAULT
+        flags[self._bools(batch, "exists_aws", False)] |= EXISTS_AWS
+        if "qc" in self.names:
+            qc = self._coded(batch.column("qc"), lambda v: _qc_code(v, self.path))
+            flags |= (qc << QC_SHIFT).astype(np.uint8)
+        return flags
+
+    def _sizes(self, batch: pa.RecordBatch, n: int) -> NDArray[np.int64]:
+        if "file_size" not in self.names:
+            return np.full(n, -1, np.int64)
+        column = batch.column("file_size")
+        values = column.to_numpy(zero_copy_only=False)
+        if values.dtype.kind == "f":
+            values = np.where(np.isfinite(values), values, -1)
+        else:
+            values = column.fill_null(0).to_numpy(zero_copy_only=False)
+        out: NDArray[np.int64] = values.astype(np.int64)
+        if column.null_count:
+            out[column.is_null().to_numpy(zero_copy_only=False)] = -1
+        return out
+
+    def _hashes(
+        self, batch: pa.RecordBatch, records: NDArray[np.void], flags: NDArray[np.uint8]
+    ) -> None:
+        if "hash" not in self.names:
+            return
+        column = batch.column("hash")
+        digits = _fixed_width(column, 32)
+        if digits is not None:
+            raw, ok = _from_hex(digits)
+            if ok.all():
+                records["hash"] = np.ascontiguousarray(raw).view("V16").ravel()
+                flags |= HAS_HASH
+                return
+        for k, text in enumerate(column.to_pylist()):
+            if not text:
+                continue
+            try:
+                raw16 = bytes.fromhex(text) if len(text) == 32 and text == text.lower() else b""
+            except ValueError:
+                raw16 = b""
+            if len(raw16) == 16:
+                records["hash"][k] = np.void(raw16)
+                flags[k] |= HAS_HASH
+            else:
+                flags[k] |= ODD_HASH
+                self.odd[self.count + k] = str(text)
+
+    def _ids(
+        self,
+        batch: pa.RecordBatch,
+        records: NDArray[np.void],
+        session: NDArray[np.int32],
+        codes: NDArray[np.int32],
+    ) -> None:
+        if "id_0" in self.names:
+            records["id"] = np.frombuffer(b"".join(_int_ids(batch, "id")), "V16")
+            return
+        column = batch.column(_column(self.path, self.names, "id", "dataset_id"))
+        digits = _fixed_width(column, 36)
+        if digits is not None:
+            raw, ok = _from_hex(digits[:, _DIGITS_OF_UUID])
+            if ok.all():
+                records["id"] = np.ascontiguousarray(raw).view("V16").ravel()
+                return
+        paths = list(self.code)
+        for k, text in enumerate(column.to_pylist()):
+            try:
+                raw16 = uuid.UUID(str(text)).bytes
+            except ValueError:
+                # Tables older than ids: the path stood in the id's place.
+                eid = self.sessions[session[k]].eid
+                raw16 = identity.dataset_id(eid, paths[codes[k]])
+            records["id"][k] = np.void(raw16)
+
+    def columns(self, meta: dict[str, Any]) -> Columns:
+        """Return all that was taken."""
+        if not self.parts:
+            out = Columns.empty()
+            out.sessions = self.sessions
+            out.meta = meta
+            return out
+        session, codes, records, flags = (np.concatenate(p) for p in zip(*self.parts, strict=True))
+        return Columns(
+            self.sessions,
+            session,
+            codes,
+            list(self.code),
+            records,
+            flags,
+            odd_hashes=self.odd,
+            meta=meta,
+        )
+
+
+def _session_of_text(text: str | None) -> bytes:
+    if text is None:
+        return NO_SESSION
+    try:
+        return uuid.UUID(text).bytes
+    except ValueError:
+        parts = text.split("/")
+        try:
+            lab = parts[-5] if len(parts) >= 5 else parts[0] if len(parts) == 4 else ""
+            return identity.session_id(lab, parts[-3], parts[-2], int(parts[-1]))
+        except (IndexError, ValueError):
+            return NO_SESSION
+
+
+def _qc_code(value: Any, path: Path) -> int:
+    if value is None:
+        return 0
+    code = QC_CODE.get(value.upper() if isinstance(value, str) else int(value))
+    if code is None:
+        raise CatalogueError(f"the table {path} has an unknown QC value: {value!r}")
+    return code
+
+
+def _read_datasets(
+    path: Path, sessions: list[SessionRow], meta: dict[str, Any], *, progress: bool
+) -> Columns:
+    import pyarrow as pa
+
+    names = _open(path).schema_arrow.names
+    coded = [n for n in ("eid", "rel_path") if n in names]
+    file = _open(path, coded)
+    names = file.schema_arrow.names
+    meta = {**meta, "datasets": one_metadata(file.schema_arrow)}
+    reader = _DatasetReader(path, names, sessions)
+    wanted = [
+        n
+        for n in names
+        if n
+        in (
+            "eid",
+            "eid_0",
+            "eid_1",
+            "session_id",
+            "id",
+            "id_0",
+            "id_1",
+            "dataset_id",
+            "rel_path",
+            "file_size",
+            "hash",
+            "exists",
+            "qc",
+            "default_revision",
+            "exists_aws",
+        )
+    ]
+    try:
+        for batch in _bar(file, wanted, progress):
+            reader.add(batch)
+    except (pa.ArrowException, OSError) as error:
+        raise CatalogueError(
+            f"the table {path} cannot be read: {error}",
+            hint="it is damaged or still being written; index the folder again",
+        ) from error
+    out = reader.columns(
+        {
+            "tables": meta,
+            "has_default_revision": "default_revision" in names,
+            "has_exists_aws": "exists_aws" in names,
+            "ignored_columns": sorted(
+                set(names) - set(wanted) - {"session_path", "__index_level_0__"}
+            ),
+        }
+    )
+    return out
+
+
+def _bar(file: Any, wanted: list[str], progress: bool) -> Iterator[pa.RecordBatch]:
+    from tqdm import tqdm
+
+    total = file.metadata.num_rows
+    with tqdm(
+        total=total, desc="Reading tables", unit="row", unit_scale=True, disable=not progress
+    ) as bar:
+        for batch in file.iter_batches(_BATCH, columns=wanted):
+            yield batch
+            bar.update(batch.num_rows)
+
+
+def _read_insertions(path: Path, columns: Columns) -> list[InsertionRow]:
+    table = _read_all(path, _open(path))
+    names = table.column_names
+    pids = _ids(table, path, names, *(["pid", "id"] if "pid" in names else ["id"]))
+    known = {s.eid for s in columns.sessions}
+    rows = []
+    for record, pid in zip(table.to_pylist(), pids, strict=True):
+        raw = _session_of_text(record.get("eid") or record.get("session"))
+        if pid is None:
+            continue
+        if raw not in known:
+            known.add(raw)
+            columns.sessions.append(SessionRow(raw, listed=False))
+        extra = {
+            k: v
+            for k, v in record.items()
+            if k not in ("pid", "id", "eid", "session", "name", "model", "serial") and v is not None
+        }
+        text = {k: str(record.get(k) or "") for k in ("name", "model", "serial")}
+        rows.append(InsertionRow(pid, raw, text["name"], text["model"], text["serial"], extra))
+    return rows
