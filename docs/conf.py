@@ -69,6 +69,7 @@ def _prepare_home(app: Sphinx) -> None:
     if app.config.nb_execution_mode == "off":
         return
     from fascicle import demo
+    from fascicle.catalogue import index
 
     home = BUILD / "home"
     home.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,8 @@ def _prepare_home(app: Sphinx) -> None:
     os.environ["FASCICLE_PROGRESS"] = "0"
     os.environ["TQDM_DISABLE"] = "1"
     os.environ["FASCICLE_ARCHIVES"] = str(home / "lab")
-    demo.make_lab(home / "lab", size="small")
+    demo.make_lab(home / "lab", size="tiny")
+    index(home / "lab", hash_files=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
