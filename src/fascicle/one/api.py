@@ -1,0 +1,464 @@
+"""The ONE interface on a local folder: `One`, and `ONE`, which makes one."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fascicle.errors import CatalogueError, ConfigurationError, NoIndexError
+from fascicle.one import params, revisions
+from fascicle.one.aggregates import AggregatesMixin
+from fascicle.one.converters import ConversionMixin
+from fascicle.one.insertions import InsertionsMixin
+from fascicle.one.tables import Tables
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fascicle.catalogue import Catalogue
+
+__all__ = ["ONE", "One"]
+
+_SERVER_ARGUMENTS = ("base_url", "username", "password", "token")
+
+
+class One(ConversionMixin, AggregatesMixin, InsertionsMixin):
+    """Searches and loads the recordings of a folder.
+
+    Parameters
+    ----------
+    cache_dir : path, optional
+        The folder; default: that of the server that was set up, or ``~/Downloads/ONE``.
+    mode : {'local'}
+        This version works on local folders alone.
+    wildcards : bool
+        Whether names are matched with ``*`` and ``?``; otherwise with regular expressions.
+    tables_dir : path, optional
+        Folder of the index, where it is another one.
+
+    Attributes
+    ----------
+    cache_dir : pathlib.Path
+    mode : str
+    wildcards : bool
+    record_loaded : bool
+        Whether ids of loaded datasets are kept, see `save_loaded_ids`.
+    uuid_filenames : bool
+        Whether the files have their ids in their names.
+
+    Raises
+    ------
+    ConfigurationError
+        ``mode`` is another; this is a ValueError.
+
+    Examples
+    --------
+    >>> one = One(cache_dir="~/data")  # doctest: +SKIP
+    >>> eid, *_ = one.search(dataset="spikes.times")  # doctest: +SKIP
+    >>> trials = one.load_object(eid, "trials")  # doctest: +SKIP
+    """
+
+    uuid_filenames = False
+
+    def __init__(
+        self,
+        cache_dir: str | os.PathLike[str] | None = None,
+        mode: str = "local",
+        wildcards: bool = True,
+        tables_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        _check_mode(mode)
+        self.cache_dir = Path(cache_dir).expanduser() if cache_dir else params.get_cache_dir()
+        self._tables_dir = Path(tables_dir).expanduser() if tables_dir else self.cache_dir
+        self.mode = mode
+        self.wildcards = wildcards
+        self.record_loaded = False
+        self._loaded: dict[UUID, UUID] = {}
+        self._kept = OrderedDict()
+        self._kept_of = None
+        self._teller = revisions.Teller()
+        self._open()
+
+    def __repr__(self) -> str:
+        return f"One ({'off' if self.offline else 'on'}line, {self.cache_dir})"
+
+    def __del__(self) -> None:
+        wanted = (os.environ.get("ONE_SAVE_ON_DELETE") or "").casefold() in ("1", "true")
+        if wanted and "_tables" in self.__dict__:
+            self.save_cache()
+
+    @property
+    def offline(self) -> bool:
+        """Whether no server is asked: always, in local mode."""
+        return True
+
+    @property
+    def version(self) -> str:
+        """Version of fascicle."""
+        return _version()
+
+    # -- the index -------------------------------------------------------------------------------
+
+    def _open(self) -> bool:
+        """Open the newest index; return whether there is one."""
+        from fascicle import settings
+        from fascicle.catalogue import Catalogue
+
+        elsewhere = self._tables_dir if self._tables_dir != self.cache_dir else None
+        try:
+            self._index = Catalogue.open(
+                self.cache_dir, tables_dir=elsewhere, progress=settings.show_progress()
+            )
+            found = True
+        except NoIndexError:
+            revisions.warn(
+                f"No cache tables found in {self._tables_dir}\n"
+                f"  To index the folder: One.setup({str(self.cache_dir)!r})",
+                UserWarning,
+            )
+            self._index = _empty(self.cache_dir)
+            found = False
+        self._tables = Tables(self._index, self.cache_dir, loaded=found)
+        return found
+
+    @property
+    def _cache(self) -> Tables:
+        """The index as pandas tables; once changed, they are the truth for this object."""
+        return self._tables
+
+    @_cache.setter
+    def _cache(self, tables: Mapping[str, Any]) -> None:
+        if isinstance(tables, Tables):
+            self._tables = tables
+            return
+        fresh = Tables(self._index, self.cache_dir)
+        for name, table in tables.items():
+            fresh[name] = table
+        self._tables = fresh
+
+    def _reset_cache(self) -> None:
+        """Put an empty index in place of the one that is open."""
+        self._index = _empty(self.cache_dir)
+        self._tables = Tables(self._index, self.cache_dir, loaded=False)
+
+    def load_cache(
+        self,
+        tables_dir: str | os.PathLike[str] | None = None,
+        clobber: bool = True,
+        **kwargs: Any,
+    ) -> datetime | None:
+        """Open the newest state of the index, or that of another folder.
+
+        Parameters
+        ----------
+        tables_dir : path, optional
+            Folder of the index; default: as before.
+        clobber : bool
+            Forget changes of ``_cache`` that were not saved; otherwise they are kept.
+        **kwargs
+            ``tag`` is for servers, and refused.
+
+        Returns
+        -------
+        datetime.datetime or None
+            When it was opened; None where there is none.
+
+        Raises
+        ------
+        ConfigurationError
+            A tag is given.
+        """
+        if kwargs.pop("tag", None) is not None:
+            raise ConfigurationError(
+                "tables of a tag come from a server, and this version works on local folders alone",
+                hint="leave tag out",
+            )
+        if kwargs:
+            raise TypeError(f"load_cache() got an unexpected argument {next(iter(kwargs))!r}")
+        change = None
+        if not clobber and self._tables.touched and self._tables.changed:
+            change = self._tables.difference(deletions=True)
+        if tables_dir is not None:
+            self._tables_dir = Path(tables_dir).expanduser()
+        self._open()
+        if change:
+            _apply(self._tables, change)
+        loaded: datetime | None = self._tables["_meta"]["loaded_time"]
+        return loaded
+
+    def save_cache(
+        self, save_dir: str | os.PathLike[str] | None = None, clobber: bool = False
+    ) -> None:
+        """Write what was changed in ``_cache`` to the index and to ONE's tables.
+
+        Others may have written meanwhile: changes are made to what is newest then.
+
+        Parameters
+        ----------
+        save_dir : path, optional
+            Folder of the index; default: the one it was opened from.
+        clobber : bool
+            Also delete rows that were deleted here; and write even if nothing changed.
+
+        Raises
+        ------
+        CatalogueError
+            The folder cannot be written.
+        """
+        from fascicle.catalogue.store import Store
+
+        target = Path(save_dir).expanduser() if save_dir else self._tables_dir
+        elsewhere = target != self._tables_dir
+        changed = self._tables.touched and self._tables.changed
+        if not (changed or clobber) or (self._is_empty() and not clobber):
+            return
+        if elsewhere:
+            change = _everything(self._tables)
+        else:
+            change = self._tables.difference(deletions=clobber)
+        store = Store(self.cache_dir, tables_dir=target if target != self.cache_dir else None)
+        target.mkdir(parents=True, exist_ok=True)
+        index = store.commit(change)
+        if not elsewhere:
+            meta = self._tables["_meta"]
+            self._index = index
+            self._tables = Tables(index, self.cache_dir)
+            self._tables["_meta"]["modified_time"] = meta["modified_time"]
+        self._tables["_meta"]["saved_time"] = datetime.now()
+
+    def _is_empty(self) -> bool:
+        return all(self._tables[name].empty for name in ("sessions", "datasets"))
+
+    def _remove_table_files(self, tables: Any = None) -> list[Path]:
+        """Delete ONE's tables from the folder, and return what was deleted."""
+        names = [n for n in (tables or self._tables) if not n.startswith("_")]
+        removed = []
+        for name in [*(f"{n}.pqt" for n in names), "cache_info.json"]:
+            path = self._tables_dir / name
+            if path.exists():
+                path.unlink()
+                removed.append(path)
+        return removed
+
+    def save_loaded_ids(
+        self, sessions_only: bool = False, clear_list: bool = True
+    ) -> tuple[list[UUID], Path | None]:
+        """Write the ids of what was loaded while ``record_loaded`` was on to a CSV file.
+
+        Parameters
+        ----------
+        sessions_only : bool
+            Ids of sessions rather than of datasets.
+        clear_list : bool
+            Begin anew.
+
+        Returns
+        -------
+        list of uuid.UUID
+            The ids, sorted.
+        pathlib.Path or None
+            The file, beside the tables; None where nothing was loaded.
+        """
+        if not self._loaded:
+            warnings.warn("No datasets loaded; check that one.record_loaded is True", stacklevel=2)
+            return [], None
+        name = "session_uuid" if sessions_only else "dataset_uuid"
+        ids = sorted(set(self._loaded.values()) if sessions_only else self._loaded)
+        path = self._tables_dir / f"{datetime.now():%Y-%m-%dT%H-%M-%S}_loaded_{name}s.csv"
+        try:
+            path.write_text("\n".join([name, *map(str, ids)]) + "\n")
+        except OSError as error:
+            raise CatalogueError(
+                f"{path} cannot be written: {error}",
+                hint="give the object a tables_dir of your own",
+            ) from error
+        if clear_list:
+            self._loaded.clear()
+        return ids, path
+
+    @staticmethod
+    def setup(
+        cache_dir: str | os.PathLike[str] | None = None,
+        silent: bool = False,
+        *,
+        hash_files: bool = False,
+        hash_ids: bool = True,
+        lab: str | None = None,
+        out_dir: str | os.PathLike[str] | None = None,
+    ) -> One:
+        """Index a folder, or bring its index up to date, and open it. Nothing is ever asked.
+
+        Parameters
+        ----------
+        cache_dir : path, optional
+            The folder; default: the current one.
+        silent : bool
+            Show no progress.
+        hash_files : bool
+            Record the md5 of each file, so that changed ones are noticed.
+        hash_ids : bool
+            Taken for the sake of programs that give it: ids are always made.
+        lab : str, optional
+            Lab of sessions whose folders name none.
+        out_dir : path, optional
+            Where the index goes, if not into the folder.
+
+        Returns
+        -------
+        One
+            The folder, ready to be searched.
+
+        Raises
+        ------
+        CatalogueError
+            The folder is not there, or cannot be written.
+        """
+        from fascicle import settings
+        from fascicle.catalogue import index
+
+        folder = Path(cache_dir).expanduser() if cache_dir else Path.cwd()
+        index(
+            folder,
+            tables_dir=out_dir,
+            hash_files=hash_files,
+            lab=lab,
+            progress=not silent and settings.show_progress(),
+        )
+        return One(folder, tables_dir=out_dir)
+
+
+class _Factory:
+    """Makes ONE objects, and hands out the same one again for the same arguments."""
+
+    def __init__(self) -> None:
+        self._last: tuple[dict[str, Any], One] | None = None
+
+    def __call__(self, *, mode: str | None = None, wildcards: bool = True, **kwargs: Any) -> One:
+        """Return a ONE object of a local folder.
+
+        Parameters
+        ----------
+        mode : {'local'}, optional
+            This version works on local folders alone.
+        wildcards : bool
+            As for `One`.
+        cache_dir, tables_dir : path, optional
+            As for `One`.
+        **kwargs
+            Arguments for servers (base_url, username, password, token, …) are refused.
+
+        Returns
+        -------
+        One
+
+        Raises
+        ------
+        ConfigurationError
+            A server is needed; this is a ValueError.
+        """
+        arguments = {"mode": mode, "wildcards": wildcards, **kwargs}
+        if self._last is not None and self._last[0] == arguments:
+            return self._last[1]
+        if mode not in (None, "local", "remote"):
+            _check_mode(mode)
+        given = [k for k in _SERVER_ARGUMENTS if kwargs.pop(k, None) is not None]
+        if given:
+            raise _no_server(f"{given[0]}= names a server")
+        cache_dir = kwargs.pop("cache_dir", None)
+        tables_dir = kwargs.pop("tables_dir", None)
+        for ignored in ("silent", "cache_rest"):
+            kwargs.pop(ignored, None)
+        if kwargs:
+            raise TypeError(f"ONE() got an unexpected argument {next(iter(kwargs))!r}")
+        if mode != "local":
+            if not cache_dir:
+                raise _no_server("without a folder, ONE() connects to a server")
+            with suppress(AssertionError):
+                params.check_cache_conflict(cache_dir)
+                mode = "local"
+            if mode != "local":
+                raise _no_server(f"{cache_dir} is the folder of a server", cache_dir)
+        one = One(cache_dir, wildcards=wildcards, tables_dir=tables_dir)
+        self._last = (arguments, one)
+        return one
+
+    def cache_clear(self) -> None:
+        """Forget the object that was made last, so that the next call opens the folder anew."""
+        self._last = None
+
+    def setup(self, base_url: str | None = None, **kwargs: Any) -> params.Params:
+        """Record the settings of a server; see `fascicle.one.params.setup`."""
+        self.cache_clear()
+        return params.setup(client=base_url, **kwargs)
+
+    @property
+    def version(self) -> str:
+        """Version of fascicle."""
+        return _version()
+
+    def __repr__(self) -> str:
+        return "<ONE: call it to open a folder>"
+
+
+ONE = _Factory()
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("fascicle")
+
+
+def _check_mode(mode: str) -> None:
+    if mode == "remote":
+        raise _no_server('mode="remote" asks for a server')
+    if mode != "local":
+        raise ConfigurationError(
+            f'Mode "{mode}" not recognized', hint="leave mode out, or give mode='local'"
+        )
+
+
+def _no_server(why: str, cache_dir: Any = None) -> ConfigurationError:
+    folder = repr(str(cache_dir)) if cache_dir else "FOLDER"
+    return ConfigurationError(
+        f"{why}, and remote mode is not part of this version of fascicle yet: it works on local "
+        "folders",
+        hint=f"open a folder: ONE(mode='local', cache_dir={folder})",
+    )
+
+
+def _empty(root: Path) -> Catalogue:
+    from fascicle.catalogue.columns import Columns
+    from fascicle.catalogue.memory import in_memory
+
+    return in_memory(Columns.empty(), root=root)
+
+
+def _everything(tables: Tables) -> Any:
+    """Return a change that puts all rows of some tables in."""
+    from fascicle.catalogue import Change, frames
+
+    insertions = tables.get("insertions")
+    return Change(
+        frames.session_rows(tables["sessions"]),
+        frames.dataset_rows(tables["datasets"]),
+        [] if insertions is None else frames.insertion_rows(insertions),
+    )
+
+
+def _apply(tables: Tables, change: Any) -> None:
+    """Make a change in tables that were opened anew."""
+    from fascicle.catalogue import frames
+    from fascicle.catalogue.change import apply
+    from fascicle.catalogue.memory import in_memory
+    from fascicle.catalogue.restore import columns_of
+
+    changed = in_memory(apply(change, columns_of(tables._index)), root=tables._root)
+    tables["sessions"] = frames.sessions(changed)
+    tables["datasets"] = frames.datasets(changed)

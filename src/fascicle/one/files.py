@@ -1,0 +1,180 @@
+"""Whether the files of chosen datasets are here and are those that the index describes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from fascicle.errors import ALFObjectNotFound
+from fascicle.one.base import Contents, Local
+from fascicle.one.revisions import warn
+
+if TYPE_CHECKING:
+    from fascicle.alf import ALFPath
+
+#: What was verified in this process: path -> (size, mtime_ns, inode, md5).
+_verified: dict[str, tuple[int, int, int, str]] = {}
+#: Files that the user was told of.
+_mismatched: set[tuple[str, str]] = set()
+
+
+def with_uuid(path: str, identifier: UUID) -> str:
+    """Return a path with an id before its extension, as in ``times.<uuid>.npy``."""
+    stem, dot, extension = path.rpartition(".")
+    return f"{stem}.{identifier}{dot}{extension}"
+
+
+def check(path: str, size: int | None, digest: str, *, check_hash: bool = True) -> bool:
+    """Return whether a file is here; warn once where it differs from what is on record.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    size : int or None
+        Bytes on record; None where unknown.
+    digest : str
+        md5 on record; empty where unknown.
+    check_hash : bool
+        Compare the md5, unless this process did so since the file last changed.
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        stat = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if size is not None and stat.st_size != size:
+        _mismatch(path, "size", f"{stat.st_size} bytes, and the index says {size}")
+    elif check_hash and len(digest) == 32:
+        seen = (stat.st_size, stat.st_mtime_ns, stat.st_ino, digest)
+        if _verified.get(path) != seen:
+            with open(path, "rb") as file:
+                found = hashlib.file_digest(file, "md5").hexdigest()
+            if found == digest:
+                _verified[path] = seen
+            else:
+                _mismatch(path, "md5", f"the md5 {found}, and the index says {digest}")
+    return True
+
+
+def _mismatch(path: str, what: str, text: str) -> None:
+    if (path, text) not in _mismatched:
+        _mismatched.add((path, text))
+        warn(
+            f"local {what} mismatch on dataset: {path} has {text}. It is loaded as it is.\n"
+            "  If the file was changed on purpose, index the folder again: One.setup(cache_dir); "
+            "if not, fetch it again."
+        )
+
+
+class FilesMixin(Local):
+    """Finds the files of datasets."""
+
+    def _path(self, contents: Contents, position: int, root: str | None = None) -> str:
+        """Return the path of a dataset's file."""
+        root = os.fspath(self.cache_dir) if root is None else root
+        path = f"{root}/{contents.folder}/{contents.paths[position]}"
+        if self.uuid_filenames:
+            path = with_uuid(path, contents.datasets.record(position)[0])
+        return path if os.sep == "/" else path.replace("/", os.sep)
+
+    def _files(
+        self, contents: Contents, positions: Sequence[int], *, check_hash: bool
+    ) -> list[str | None]:
+        """Return the files of some datasets, None for those that are not here."""
+        if self._is_replaced("_check_filesystem"):
+            # Programs put a method of their own in its place, and expect it to be called.
+            from fascicle.one.listing import with_eid
+
+            frame = with_eid(contents.datasets.frame().iloc[list(positions)], contents.eid)
+            found = self._check_filesystem(frame, offline=True, check_hash=check_hash)
+            return [None if f is None else os.fspath(f) for f in found]
+        root = os.fspath(self.cache_dir)
+        files: list[str | None] = []
+        for i in positions:
+            identifier, digest, size = contents.datasets.record(i)
+            path = self._path(contents, i, root)
+            here = check(path, size, digest, check_hash=check_hash)
+            files.append(path if here else None)
+            if here and self.record_loaded:
+                self._loaded[identifier] = contents.eid
+        return files
+
+    def _is_replaced(self, name: str) -> bool:
+        own = getattr(FilesMixin, name)
+        return name in self.__dict__ or getattr(type(self), name) is not own
+
+    def _check_filesystem(
+        self,
+        datasets: Any,
+        offline: bool | None = None,
+        update_exists: bool = True,
+        check_hash: bool = True,
+    ) -> list[ALFPath | None]:
+        """Return the files of some datasets, None for those that are not here.
+
+        Parameters
+        ----------
+        datasets : pandas.DataFrame, pandas.Series
+            Rows of the datasets table, indexed by (eid, id) or id.
+        offline, update_exists : bool
+            Taken for the sake of programs that give them; in local mode they change nothing.
+        check_hash : bool
+            Compare files with their md5, where there is one.
+
+        Returns
+        -------
+        list of ALFPath or None
+        """
+        from fascicle.alf import ALFPath
+
+        out: list[ALFPath | None] = []
+        for key, record in _records(datasets):
+            eid, identifier = key if isinstance(key, tuple) else (None, key)
+            folder = record.get("session_path")
+            if folder is None:
+                folder = self._session_folder(eid, identifier)
+            path = os.path.join(self.cache_dir, *PurePosixPath(folder, record["rel_path"]).parts)
+            if self.uuid_filenames:
+                path = with_uuid(path, identifier)
+            size, digest = record.get("file_size"), record.get("hash")
+            known = None if size is None or size != size or str(size) == "<NA>" else int(size)
+            here = check(
+                path,
+                known or None,
+                digest if isinstance(digest, str) else "",
+                check_hash=check_hash,
+            )
+            out.append(ALFPath(path) if here else None)
+            if here and self.record_loaded:
+                self._loaded[identifier] = eid
+        return out
+
+    def _session_folder(self, eid: UUID | None, identifier: UUID) -> str:
+        catalogue = self._catalogue
+        row = None if eid is None else catalogue.row(eid)
+        if row is None and (place := catalogue.locate_dataset(identifier)):
+            row = place[0]
+        if row is None:
+            raise ALFObjectNotFound(
+                f"no session is known for the dataset {identifier}",
+                hint="index the folder again: One.setup(cache_dir)",
+            )
+        return catalogue.session(row).path
+
+
+def _records(datasets: Any) -> Iterable[tuple[Any, dict[str, Any]]]:
+    if hasattr(datasets, "iterrows"):
+        return [(key, dict(row)) for key, row in datasets.iterrows()]
+    if hasattr(datasets, "name") and hasattr(datasets, "to_dict"):
+        return [(datasets.name, datasets.to_dict())]
+    from fascicle.one.records import datasets2records
+
+    return _records(datasets2records(list(datasets)))
