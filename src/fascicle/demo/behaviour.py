@@ -98,7 +98,7 @@ def make_trials(
     evidence = np.sign(signed) * np.abs(signed) ** 0.7
     belief = _belief(1 - p_left)
     prior = np.log(belief / (1 - belief))
-    drive = (1.0 + 11.0 * skill) * evidence + 0.75 * skill * prior + 0.15 * rng.standard_normal()
+    drive = (1.0 + 8.5 * skill) * evidence + 0.95 * skill * prior + 0.15 * rng.standard_normal()
     lapse = 0.04 + 0.36 * (1 - skill)
     p_right = lapse / 2 + (1 - lapse) / (1 + np.exp(-drive))
     choice = np.where(rng.random(n) < p_right, -1, 1)

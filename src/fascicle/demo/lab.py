@@ -60,7 +60,7 @@ def make_lab(
     Raises
     ------
     DemoError
-        If there is no such size.
+        If there is no such size, or the folder holds anything that `make_lab` did not make.
 
     Examples
     --------
@@ -74,15 +74,25 @@ def make_lab(
 
     size = get_size(size)
     root = Path(folder).expanduser()
-    root.mkdir(parents=True, exist_ok=True)
     plans = plan_lab(size) if sessions is None else list(sessions)
+    text = json.dumps(describe(plans, size=size.name, seed=seed), indent=1, ensure_ascii=False)
+    note = _README.format(name=DESCRIPTION, size=size.name, seed=seed)
+    _claim(root)
+    (root / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+    (root / "README.txt").write_text(note, encoding="utf-8")
     for plan in tqdm(plans, desc="sessions", unit="session", disable=not progress):
         make_session(root, plan, size=size, seed=seed)
-    note = _README.format(name=DESCRIPTION, size=size.name, seed=seed)
-    (root / "README.txt").write_text(note, encoding="utf-8")
-    text = json.dumps(describe(plans, size=size.name, seed=seed), indent=1, ensure_ascii=False)
-    (root / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
     return root
+
+
+def _claim(root: Path) -> None:
+    """Make the folder; refuse one that holds what is not ours, lest invented data mix with real."""
+    root.mkdir(parents=True, exist_ok=True)
+    if not (root / DESCRIPTION).exists() and any(root.iterdir()):
+        raise roster.DemoError(
+            f"{root} holds other things: invented recordings do not go among them",
+            hint="name a new folder for the demo",
+        )
 
 
 def describe(plans: Sequence[SessionPlan], *, size: str = "", seed: int = 0) -> dict[str, Any]:
@@ -104,13 +114,16 @@ def describe(plans: Sequence[SessionPlan], *, size: str = "", seed: int = 0) -> 
         ``sessions``, one record each: ``session`` (its folder relative to the root),
         ``task_protocol``, ``projects``, ``users``, ``procedures``, ``location``, ``start_time``,
         ``narrative``, ``tags`` (of all its datasets), ``qc`` (dataset path with wildcards →
-        category) and ``probes`` (``name``, ``model``, ``serial``, ``trajectory``).
+        category), ``default_revisions`` (where it is not the newest: path → revision), ``id``
+        (where the session has a given one) and ``probes`` (``name``, ``model``, ``serial``,
+        ``trajectory``).
     """
     from fascicle.demo.session import serial_of, trajectory_of
 
     records = [
         {
             "session": plan.path,
+            **({"id": plan.id} if plan.id else {}),
             "task_protocol": plan.task_protocol,
             "projects": list(plan.projects),
             "users": list(plan.users),
@@ -120,6 +133,7 @@ def describe(plans: Sequence[SessionPlan], *, size: str = "", seed: int = 0) -> 
             "narrative": plan.notes,
             "tags": list(plan.tags),
             "qc": dict(plan.qc),
+            "default_revisions": dict(plan.default_revisions),
             "probes": [
                 {
                     "name": probe.name,

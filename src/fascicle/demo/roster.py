@@ -23,6 +23,8 @@ BRAINWIDE_TAG = "2022_Q4_IBL_et_al_BWM"
 BEHAVIOUR_TAG = "2021_Q1_IBL_et_al_Behaviour"
 SORTING_TAG = "2024_Q2_IBL_et_al_BWM_iblsort"
 
+TUTORIAL_EID = "cf264653-2deb-44cb-aa84-89b82507028a"  # which the oldest tutorial types in full
+
 EVERYTHING = frozenset(
     {"wheel", "licks", "pose", "pupil", "motion", "passive", "audio", "video", "raw"}
 )
@@ -152,6 +154,10 @@ class SessionPlan:
         From 0 (knows nothing) to 1 (an expert).
     qc : mapping of str to str
         Quality by dataset path (globs), e.g. ``{"alf/licks.*": "FAIL"}``.
+    default_revisions : mapping of str to str
+        Where the default revision is not the newest: dataset path without revision → revision.
+    id : str
+        The session's id, where it must have a certain one; empty otherwise.
     """
 
     lab: str
@@ -172,6 +178,8 @@ class SessionPlan:
     units: int = 40
     skill: float = 1.0
     qc: Mapping[str, str] = field(default_factory=dict)
+    default_revisions: Mapping[str, str] = field(default_factory=dict)
+    id: str = ""
 
     @property
     def path(self) -> str:
@@ -282,6 +290,7 @@ def _recordings() -> list[SessionPlan]:
         ),
         recording(
             "CSH_ZAD_019", "2020-08-14", "6.4.2", "striatum", "barrel", {"licks", "audio"},
+            default_revisions={"alf/licks.times.npy": ""},
         ),
         recording(
             "SWC_054", "2020-10-10", "6.4.2", "visual", "colliculus", {"passive", "motion"},
@@ -334,7 +343,8 @@ def _behaviour(size: Size) -> list[SessionPlan]:
         SessionPlan(
             "mrsicflogellab", "clns0730", dt.date(2018, 8, 24), 1, "legacy",
             task_protocol="SparseNoise", projects=("karolina_opto",), trials=0,
-            users=("olivier", "test_user"), notes="File types as they were in 2018.",
+            users=("olivier", "test_user"), id=TUTORIAL_EID,
+            notes="File types as they were in 2018.",
         )
     )  # fmt: skip
     return plans

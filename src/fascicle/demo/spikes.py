@@ -112,8 +112,9 @@ def _evoked(
 
     toward = 1 + units.prefers[:, None] * stimuli.choice * side
     unit, event = _respond(rng, units.movement_gain[:, None] * toward)
-    spread = units.movement_lead[unit] + units.movement_width[unit] * rng.normal(0, 1, unit.size)
-    parts.append((unit, stimuli.move[event] + spread))
+    begin = units.movement_lead[unit] - 0.09  # just before the wheel is seen to move
+    spread = rng.gamma(3, 1, unit.size) * units.movement_width[unit] / 2
+    parts.append((unit, stimuli.move[event] + begin + spread))
 
     gain = np.where(stimuli.correct, units.reward_gain[:, None], units.error_gain[:, None])
     unit, event = _respond(rng, gain)
