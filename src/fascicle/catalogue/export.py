@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
+from datetime import date as Date
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fascicle.catalogue import arrow
 from fascicle.catalogue.columns import NO_SESSION, Columns
 from fascicle.catalogue.schema import (
     DEFAULT,
@@ -30,12 +32,8 @@ if TYPE_CHECKING:
 
 #: The key under which our stamp lies in a table's metadata.
 STAMP = b"fascicle"
-_DIGITS_OF_UUID = np.array([i for i in range(36) if i not in (8, 13, 18, 23)])
-
-
-def matrix(raw: bytes) -> NDArray[np.uint8]:
-    """Return bytes as rows of 16."""
-    return np.frombuffer(raw, np.uint8).reshape(-1, 16) if raw else np.zeros((0, 16), np.uint8)
+_EPOCH = Date(1970, 1, 1).toordinal()
+_ROWS_PER_GROUP = 1 << 19
 
 
 def write(columns: Columns, folder: Path, stamp: dict[str, Any]) -> None:
@@ -124,98 +122,56 @@ def _session_batches(columns: Columns) -> Iterator[tuple[pa.Table, dict[str, Any
     import pyarrow as pa
 
     rows = sorted((s for s in columns.sessions if s.listed), key=lambda s: s.eid)
-    raw = matrix(b"".join(s.eid for s in rows))
+    days = np.array([s.date.toordinal() - _EPOCH for s in rows], np.int32)
     table = pa.table(
         {
-            "lab": pa.array([s.lab for s in rows], pa.string()),
-            "subject": pa.array([s.subject for s in rows], pa.string()),
-            "date": pa.array([s.date for s in rows], pa.date32()),
-            "number": pa.array([s.number for s in rows], pa.uint16()),
-            "task_protocol": pa.array([s.task_protocol for s in rows], pa.string()),
-            "projects": pa.array([s.projects for s in rows], pa.string()),
-            "id": uuid_texts(raw),
+            "lab": arrow.texts([s.lab for s in rows]),
+            "subject": arrow.texts([s.subject for s in rows]),
+            "date": arrow.numbers(days, pa.date32()),
+            "number": arrow.numbers(np.array([s.number for s in rows], np.uint16), pa.uint16()),
+            "task_protocol": arrow.texts([s.task_protocol for s in rows]),
+            "projects": arrow.texts([s.projects for s in rows]),
+            "id": arrow.uuids(_matrix(b"".join(s.eid for s in rows))),
         }
     )
-    texts = [_text(n) for n in ("lab", "subject")]
-    texts += [_field("date", "date", "object"), _field("number", "uint16", "uint16")]
-    texts += [_text(n) for n in ("task_protocol", "projects", "id")]
-    yield table, _pandas(["id"], texts)
+    fields = [_text(n) for n in ("lab", "subject")]
+    fields += [_field("date", "date", "object"), _field("number", "uint16", "uint16")]
+    fields += [_text(n) for n in ("task_protocol", "projects", "id")]
+    yield table, _pandas(["id"], fields)
 
 
-_LETTERS = np.frombuffer(b"0123456789abcdef", np.uint8)
+def _matrix(raw: bytes) -> NDArray[np.uint8]:
+    """Return bytes as rows of 16."""
+    return np.frombuffer(raw, np.uint8).reshape(-1, 16) if raw else np.zeros((0, 16), np.uint8)
 
 
-def hex_texts(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return hexadecimal characters, shape (n, 32), of bytes, shape (n, 16)."""
-    out = np.empty((len(raw), 32), np.uint8)
-    out[:, ::2] = _LETTERS[raw >> 4]
-    out[:, 1::2] = _LETTERS[raw & 15]
-    return out
-
-
-def _text_array(letters: NDArray[np.uint8]) -> pa.Array:
-    import pyarrow as pa
-
-    n, width = letters.shape
-    offsets = np.arange(0, (n + 1) * width, width, dtype=np.int32) if n else np.zeros(1, np.int32)
-    data = np.ascontiguousarray(letters)
-    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(data))
-
-
-def uuid_texts(raw: NDArray[np.uint8]) -> pa.Array:
-    """Return a text array of the UUIDs whose bytes, shape (n, 16), are given."""
-    letters = np.full((len(raw), 36), ord("-"), np.uint8)
-    letters[:, _DIGITS_OF_UUID] = hex_texts(raw)
-    return _text_array(letters)
-
-
-def hash_texts(columns: Columns, rows: NDArray[np.intp]) -> pa.Array:
-    """Return the hashes of some datasets as texts; empty where unknown."""
-    import pyarrow as pa
-
+def _hashes(columns: Columns, rows: NDArray[np.intp]) -> pa.Array:
     flags = columns.flags[rows]
-    has = (flags & HAS_HASH) != 0
-    raw = _bytes(columns.records["hash"][rows])
-    if has.all():
-        return _text_array(hex_texts(raw))
-    letters = hex_texts(raw[has])
-    lengths = np.where(has, 32, 0)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    out = pa.StringArray.from_buffers(
-        len(rows), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(letters))
-    )
-    if (flags & ODD_HASH).any():
+    raw = _matrix(columns.records["hash"][rows].tobytes())
+    out = arrow.hashes(raw, (flags & HAS_HASH) != 0)
+    odd = np.flatnonzero(flags & ODD_HASH).tolist()
+    if odd:
         texts = out.to_pylist()
-        for k in np.flatnonzero(flags & ODD_HASH).tolist():
+        for k in odd:
             texts[k] = columns.odd_hashes[int(rows[k])]
-        out = pa.array(texts, pa.string())
+        out = arrow.texts(texts)
     return out
-
-
-def _bytes(void: NDArray[np.void]) -> NDArray[np.uint8]:
-    return matrix(np.ascontiguousarray(void).tobytes())
-
-
-def qc_array(flags: NDArray[np.uint8]) -> pa.DictionaryArray:
-    """Return quality control as ONE's ordered category."""
-    import pyarrow as pa
-
-    codes = ((flags & QC_MASK) >> QC_SHIFT).astype(np.int8)
-    return pa.DictionaryArray.from_arrays(codes, pa.array(QC_NAMES, pa.string()), ordered=True)
 
 
 def _dataset_batches(columns: Columns) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    eids = matrix(b"".join(s.eid for s in columns.sessions))
-    rank = np.empty(len(eids), np.int64)
-    rank[sorted(range(len(eids)), key=lambda i: columns.sessions[i].eid)] = np.arange(len(eids))
-    halves = _bytes(columns.records["id"]).view(">u8")
+    sessions = columns.sessions
+    rank = np.empty(len(sessions), np.int64)
+    rank[sorted(range(len(sessions)), key=lambda i: sessions[i].eid)] = np.arange(len(sessions))
+    halves = _matrix(columns.records["id"].tobytes()).view(">u8")
     order = np.lexsort((halves[:, 1], halves[:, 0], rank[columns.session]))
-    none = np.array([s.eid == NO_SESSION for s in columns.sessions], bool)
-    texts = pc.if_else(pa.array(~none), uuid_texts(eids), pa.scalar(None, pa.string()))
-    paths = pa.array(columns.paths, pa.string())
+    eids = arrow.uuids(_matrix(b"".join(s.eid for s in sessions)))
+    if any(s.eid == NO_SESSION for s in sessions):
+        known = zip(eids.to_pylist(), sessions, strict=True)
+        eids = arrow.texts([None if s.eid == NO_SESSION else text for text, s in known])
+    paths = arrow.texts(columns.paths)
+    qc = arrow.texts(QC_NAMES)
     extra = [
         (name, bit)
         for name, bit in (("default_revision", DEFAULT), ("exists_aws", EXISTS_AWS))
@@ -231,18 +187,19 @@ def _dataset_batches(columns: Columns) -> Iterator[tuple[pa.Table, dict[str, Any
         _text("eid"),
         _text("id"),
     ]
-    for a in range(0, max(len(order), 1), 1 << 19):
-        rows = order[a : a + (1 << 19)]
+    for a in range(0, max(len(order), 1), _ROWS_PER_GROUP):
+        rows = order[a : a + _ROWS_PER_GROUP]
         flags = columns.flags[rows]
         size = columns.records["size"][rows]
+        codes = ((flags & QC_MASK) >> QC_SHIFT).astype(np.int8)
         data = {
-            "rel_path": paths.take(pa.array(columns.path[rows])),
-            "file_size": pa.array(np.where(size < 0, 0, size).astype(np.uint64), mask=size < 0),
-            "hash": hash_texts(columns, rows),
-            "exists": pa.array((flags & EXISTS) != 0),
-            "qc": qc_array(flags),
-            **{name: pa.array((flags & bit) != 0) for name, bit in extra},
-            "eid": texts.take(pa.array(columns.session[rows])),
-            "id": uuid_texts(_bytes(columns.records["id"][rows])),
+            "rel_path": arrow.coded(columns.path[rows], paths).dictionary_decode(),
+            "file_size": arrow.numbers(np.where(size < 0, 0, size), pa.uint64(), size < 0),
+            "hash": _hashes(columns, rows),
+            "exists": arrow.booleans((flags & EXISTS) != 0),
+            "qc": arrow.coded(codes, qc, ordered=True),
+            **{name: arrow.booleans((flags & bit) != 0) for name, bit in extra},
+            "eid": arrow.coded(columns.session[rows], eids).dictionary_decode(),
+            "id": arrow.uuids(_matrix(columns.records["id"][rows].tobytes())),
         }
         yield pa.table(data), _pandas(["eid", "id"], fields)

@@ -14,11 +14,13 @@ from hashlib import md5
 NAMESPACE = bytes.fromhex("6f1d3a2c5b7e4c0a9d8e2b4f6a1c3e5d")
 
 
+_VERSION = [bytes([b & 0x0F | 0x30]) for b in range(256)]
+_VARIANT = [bytes([b & 0x3F | 0x80]) for b in range(256)]
+
+
 def _uuid3(namespace: bytes, name: str) -> bytes:
-    digest = bytearray(md5(namespace + name.encode(), usedforsecurity=False).digest())
-    digest[6] = digest[6] & 0x0F | 0x30
-    digest[8] = digest[8] & 0x3F | 0x80
-    return bytes(digest)
+    d = md5(namespace + name.encode(), usedforsecurity=False).digest()
+    return d[:6] + _VERSION[d[6]] + d[7:8] + _VARIANT[d[8]] + d[9:]
 
 
 def session_id(lab: str, subject: str, date: Date | str, number: int) -> bytes:
@@ -60,6 +62,18 @@ def dataset_id(eid: bytes, rel_path: str) -> bytes:
         The 16 bytes of a version 3 UUID.
     """
     return _uuid3(eid, unicodedata.normalize("NFC", rel_path))
+
+
+def dataset_ids(eid: bytes, rel_paths: list[str]) -> list[bytes]:
+    """Return the ids of many datasets of one session (see `dataset_id`), faster than one by one."""
+    start = md5(eid, usedforsecurity=False)
+    out = []
+    for path in rel_paths:
+        h = start.copy()
+        h.update((path if path.isascii() else unicodedata.normalize("NFC", path)).encode())
+        d = h.digest()
+        out.append(d[:6] + _VERSION[d[6]] + d[7:8] + _VARIANT[d[8]] + d[9:])
+    return out
 
 
 def insertion_id(eid: bytes, label: str) -> bytes:

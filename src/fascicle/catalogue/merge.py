@@ -169,15 +169,15 @@ class Merger:
         named: set[bytes] = set()
         k = 0
         for f, n in zip(self.listing.sessions, place, strict=True):
-            eid = sessions[n].eid
-            for rel_path in f.rel_paths:
-                if old[k] >= 0 and not self.new_ids:
-                    out.append(b"")
-                elif rel_path.count("-") >= 4:
-                    out.append(_named_id(eid, rel_path, named))
-                else:
-                    out.append(identity.dataset_id(eid, rel_path))
-                k += 1
+            eid, paths = sessions[n].eid, f.rel_paths
+            ids = identity.dataset_ids(eid, paths)
+            for j, rel_path in enumerate(paths):
+                if rel_path.count("-") >= 4:
+                    ids[j] = _named_id(eid, rel_path, named)
+            if not self.new_ids:
+                ids = [b"" if row >= 0 else raw for raw, row in zip(ids, old[k : k + len(ids)], strict=True)]
+            out += ids
+            k += len(paths)
         return out
 
     def _found(self, base: Columns, rows: _Rows) -> tuple[Columns, NDArray[np.bool_]]:
@@ -214,9 +214,8 @@ class Merger:
             records["size"][has] = now
             for k in has[first_sight & (size >= 0) & (size != stats[has, 0])].tolist():
                 self.report.differing.append(self._path(k))
-        fresh = [k for k, raw in enumerate(rows.ids) if raw]
-        if fresh:
-            records["id"][fresh] = np.frombuffer(b"".join(rows.ids[k] for k in fresh), "V16")
+        fresh = np.array([bool(raw) for raw in rows.ids], bool)
+        records["id"][fresh] = np.frombuffer(b"".join(rows.ids) or bytes(0), "V16")
         known = base.odd_hashes
         odd = {k: known[r] for k, r in enumerate(rows.old.tolist()) if r in known} if known else {}
         return (

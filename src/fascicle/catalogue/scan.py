@@ -260,8 +260,8 @@ def _scan_session(root: str, parts: tuple[str, ...], judge: _Judge) -> FoundSess
         if spec.parse_session("/".join(parts[-5 if lab else -3 :]))
         else (f"{path!r} is no session folder of the convention")
     )
-    rel_paths, rejected = session.rel_paths, session.rejected
-    record = session.stats.extend
+    add, rejected = session.rel_paths.append, session.rejected
+    record, known = session.stats.extend, judge.names
     stack = [""]
     while stack:
         folder = stack.pop()
@@ -282,10 +282,10 @@ def _scan_session(root: str, parts: tuple[str, ...], judge: _Judge) -> FoundSess
                     else:
                         below.append(rel)
                     continue
-                reason = bad_folder or judge.name(name)
+                reason = bad_folder or (known[name] if name in known else judge.name(name))
                 if not reason:
                     st = e.stat()
-                    rel_paths.append(rel)
+                    add(rel)
                     record(
                         (st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino & 0x7FFFFFFFFFFFFFFF)
                     )

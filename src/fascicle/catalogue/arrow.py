@@ -1,0 +1,79 @@
+"""Arrow arrays made of buffers: ``pyarrow.array`` would import pandas, which takes longer than all else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+_LETTERS = np.frombuffer(b"0123456789abcdef", np.uint8)
+_DIGITS_OF_UUID = np.array([i for i in range(36) if i not in (8, 13, 18, 23)])
+
+
+def _bitmap(mask: NDArray[np.bool_]) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(mask, bitorder="little"))
+
+
+def texts(values: Sequence[str | None]) -> pa.StringArray:
+    """Return a text array; None becomes null."""
+    raw = [b"" if v is None else v.encode() for v in values]
+    offsets = np.zeros(len(raw) + 1, np.int32)
+    np.cumsum([len(r) for r in raw], out=offsets[1:])
+    valid = None
+    if any(v is None for v in values):
+        valid = _bitmap(np.array([v is not None for v in values], bool))
+    return pa.StringArray.from_buffers(
+        len(raw), pa.py_buffer(offsets), pa.py_buffer(b"".join(raw)), valid
+    )
+
+
+def numbers(
+    values: NDArray[Any], kind: pa.DataType, missing: NDArray[np.bool_] | None = None
+) -> pa.Array:
+    """Return an array of numbers of some type; null where ``missing``."""
+    data = np.ascontiguousarray(values, kind.to_pandas_dtype() if kind != pa.date32() else np.int32)
+    valid = None if missing is None or not missing.any() else _bitmap(~missing)
+    return pa.Array.from_buffers(kind, len(data), [valid, pa.py_buffer(data)])
+
+
+def booleans(values: NDArray[np.bool_]) -> pa.Array:
+    """Return an array of truth values."""
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, _bitmap(values)])
+
+
+def coded(codes: NDArray[Any], values: pa.Array, *, ordered: bool = False) -> pa.DictionaryArray:
+    """Return an array of values given by their numbers."""
+    kind = pa.int8() if codes.dtype == np.int8 else pa.int32()
+    return pa.DictionaryArray.from_arrays(numbers(codes, kind), values, ordered=ordered)
+
+
+def _fixed_width(letters: NDArray[np.uint8]) -> pa.StringArray:
+    n, width = letters.shape
+    offsets = np.arange(0, (n + 1) * width, width, dtype=np.int32) if n else np.zeros(1, np.int32)
+    data = np.ascontiguousarray(letters)
+    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+def _hex(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    out = np.empty((len(raw), 32), np.uint8)
+    out[:, ::2] = _LETTERS[raw >> 4]
+    out[:, 1::2] = _LETTERS[raw & 15]
+    return out
+
+
+def uuids(raw: NDArray[np.uint8]) -> pa.StringArray:
+    """Return a text array of the UUIDs whose bytes, shape (n, 16), are given."""
+    letters = np.full((len(raw), 36), ord("-"), np.uint8)
+    letters[:, _DIGITS_OF_UUID] = _hex(raw)
+    return _fixed_width(letters)
+
+
+def hashes(raw: NDArray[np.uint8], has: NDArray[np.bool_]) -> pa.StringArray:
+    """Return hexadecimal texts of bytes, shape (n, 16); empty where there is none."""
+    offsets = np.zeros(len(raw) + 1, np.int32)
+    np.cumsum(np.where(has, 32, 0), out=offsets[1:])
+    letters = np.ascontiguousarray(_hex(raw[has]))
+    return pa.StringArray.from_buffers(len(raw), pa.py_buffer(offsets), pa.py_buffer(letters))
