@@ -235,7 +235,8 @@ def folder_parts(
     as_dict : bool
         Whether to name the parts.
     assert_valid : bool
-        Whether to raise where the folder is not valid; all parts are None otherwise.
+        Whether to raise where the folder is not valid; what is not valid is None otherwise,
+        the session, the collection with the revision, or both.
 
     Returns
     -------
@@ -253,8 +254,8 @@ def folder_parts(
     below = text[session.end() :].strip("/") if session else ""
     folders = parse_folder(below) if session else None
     values = None
-    if session and folders is not None:
-        values = tuple(part or "" for part in session.groups()) + folders
+    if session and (folders is not None or not assert_valid):
+        values = tuple(part or "" for part in session.groups()) + (folders or ("", ""))
     problem = _folder_problem(below) if session else "it has no subject/yyyy-mm-dd/number"
     keys = SessionParts._fields + FolderParts._fields
     return _answer(keys, values, as_dict, assert_valid, folder_path, problem)  # type: ignore[no-any-return]
@@ -363,7 +364,7 @@ def get_alf_path(path: str | PurePath) -> str | None:
     """
     text = as_text(path).strip("/")
     if session := find_session(text):
-        return text[session.start() :]
+        return text[session.start("lab" if session["lab"] else "subject") :]
     name = text.rpartition("/")[2]
     if parse_name(name) is None:
         return None

@@ -319,8 +319,13 @@ class PureALFPath(PurePath):
 
     # -- the folders in the session --------------------------------------------------------------
 
-    def with_collection(self, collection: str | PurePath) -> Self:
+    def with_collection(self, collection: str | PurePath | None) -> Self:
         """Return the path with another collection; it is added where there is none.
+
+        Parameters
+        ----------
+        collection : str or path
+            The folders below the session; '' for none.
 
         Raises
         ------
@@ -334,7 +339,7 @@ class PureALFPath(PurePath):
             text = text.replace("\\", "/")
         text = "/".join(step for step in text.split("/") if step not in ("", "."))
         parsed = parse_folder(text)
-        if parsed is None or not parsed.collection or parsed.revision:
+        if parsed is None or parsed.revision:
             raise ValueError(f"Invalid collection name: {str(collection)!r}")
         session = self.session_path()
         if session is None:
