@@ -69,7 +69,6 @@ def _prepare_home(app: Sphinx) -> None:
     if app.config.nb_execution_mode == "off":
         return
     from fascicle import demo
-    from fascicle.catalogue import index
 
     home = BUILD / "home"
     home.mkdir(parents=True, exist_ok=True)
@@ -79,7 +78,7 @@ def _prepare_home(app: Sphinx) -> None:
     os.environ["TQDM_DISABLE"] = "1"
     os.environ["FASCICLE_ARCHIVES"] = str(home / "lab")
     demo.make_lab(home / "lab", size="tiny")
-    index(home / "lab", hash_files=True)
+    demo.index_lab(home / "lab")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -66,4 +66,4 @@ def test_each_public_name_of_a_module_resolves(module: str) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nothing_of_that_name"):
-        fascicle.nothing_of_that_name  # noqa: B018
+        fascicle.nothing_of_that_name

@@ -60,15 +60,19 @@ def run(path: Path, home: Path) -> NotebookNode:
 
 
 def _hide_home(output: NotebookNode, home: Path) -> None:
+    def plain(text: str) -> str:
+        # A warning names the file that a cell was compiled from, another one in each run.
+        return re.sub(r"\S*ipykernel_\d+\S*\.py:", "line ", text.replace(str(home), "~"))
+
     if "text" in output:
-        output.text = output.text.replace(str(home), "~")
+        output.text = plain(output.text)
     for kind, data in output.get("data", {}).items():
         if isinstance(data, str) and kind.startswith("text/"):
-            output.data[kind] = data.replace(str(home), "~")
+            output.data[kind] = plain(data)
 
 
 def text_of(cell: NotebookNode) -> str:
-    """Return what a cell printed and returned, figures and warnings' line numbers left out."""
+    """Return what a cell printed and returned, without figures and warnings."""
     parts = [
         output.get("text") or output.get("data", {}).get("text/plain", "")
         for output in cell.get("outputs", [])
