@@ -109,7 +109,12 @@ class Shelf:
         ]
 
     def pick(
-        self, wanted: str, positions: Sequence[int], collection: str | None, revision: str | None
+        self,
+        wanted: str,
+        positions: Sequence[int],
+        collection: str | None,
+        revision: str | None,
+        qc: int = 40,
     ) -> list[str]:
         """Return the paths to load: one collection, one revision of each, and what was guessed.
 
@@ -119,7 +124,7 @@ class Shelf:
             If nothing is left, or several collections.
         """
         if not positions:
-            raise self._not_found(wanted, collection)
+            raise self._not_found(wanted, collection, qc)
         places = sorted({split_path(self.paths[p]).collection for p in positions})
         if len(places) > 1:
             listed = ", ".join(f'"{place}"' for place in places)
@@ -140,9 +145,16 @@ class Shelf:
         """Return the collections that hold what matches, sorted."""
         return sorted({split_path(self.paths[p]).collection for p in self.matching(words, qc=qc)})
 
-    def _not_found(self, wanted: str, collection: str | None) -> ALFObjectNotFound:
+    def _not_found(self, wanted: str, collection: str | None, qc: int) -> ALFObjectNotFound:
         """Return the error that says why nothing matches."""
         where = f" in collection {collection!r}" if collection is not None else ""
+        if seen := self.matching(wanted, collection, qc):
+            names = [spec.parse_name(split_path(self.paths[p]).name) for p in seen]
+            attributes = sorted({parts.attribute for parts in names if parts is not None})
+            return ALFObjectNotFound(
+                f"{wanted!r}{where} of {self.label} has no such attribute or namespace",
+                hint=f"attributes: {', '.join(attributes)}",
+            )
         if self.matching(wanted, collection, _ANY_QC):
             return ALFObjectNotFound(
                 f"{wanted!r}{where} of {self.label} is hidden by its quality control",

@@ -111,7 +111,7 @@ class FolderArchive:
                 Source(
                     url=(folder / path).as_uri(),
                     size=size,
-                    hash=md5 or "",
+                    hash=md5,
                     algorithm="md5" if md5 else "",
                     media_type=_MEDIA_TYPES.get(
                         Path(path).suffix.lower(), "application/octet-stream"

@@ -226,7 +226,7 @@ class OpenSession:
 
         shelf = self._shelf()
         positions = shelf.of_object(object, collection, attribute, namespace, match.qc(qc))
-        paths = shelf.pick(object, positions, collection, revision)
+        paths = shelf.pick(object, positions, collection, revision, match.qc(qc))
         return load_object([self._file(p) for p in paths], mmap=mmap, short_keys=short_keys)
 
     def read(
@@ -276,7 +276,7 @@ class OpenSession:
         if dataset in shelf.paths:
             return self._file(dataset)
         positions = shelf.matching(dataset, collection, match.qc(qc))
-        paths = shelf.pick(dataset, positions, collection, revision)
+        paths = shelf.pick(dataset, positions, collection, revision, match.qc(qc))
         if len(paths) > 1:
             listed = ", ".join(paths[:5])
             raise ALFMultipleObjectsFound(
