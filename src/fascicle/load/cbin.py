@@ -42,13 +42,13 @@ class CbinArray:
     ----------
     path : pathlib.Path
         The file.
-    meta : dict
+    meta : Meta
         What its ``.meta`` says; empty where there is none.
     """
 
     ndim = 2
 
-    def __init__(self, path: Path, layout: Layout, meta: dict[str, Any]) -> None:
+    def __init__(self, path: Path, layout: Layout, meta: sglx.Meta) -> None:
         self.path = path
         self.meta = meta
         self._layout = layout
@@ -171,7 +171,7 @@ class CbinArray:
         factor = sglx.volts_per_bit(self._needed_meta()).astype(np.float32)
         if len(factor) > self.shape[1]:
             raise BadFileError(
-                f"the .meta of {self.path} counts {len(factor)} analog channels, the recording "
+                f"{self.meta.path} counts {len(factor)} analog channels, the recording "
                 f"has {self.shape[1]} channels",
                 hint=HINT,
             )
@@ -295,7 +295,7 @@ class CbinArray:
         chunk.flags.writeable = False  # it is shared by all who index
         return chunk
 
-    def _needed_meta(self) -> dict[str, Any]:
+    def _needed_meta(self) -> sglx.Meta:
         if not self.meta:
             raise ALFObjectNotFound(
                 f"{_stem(self.path)}.meta does not lie beside {self.path}: without it neither "
@@ -355,7 +355,7 @@ def open_cbin(
     if not size:
         raise EmptyFileError(f"{path} is empty: it has no bytes", hint=HINT)
     meta_path = _companion(path, ".meta", meta)
-    said = sglx.read_meta(meta_path) if meta_path else {}
+    said = sglx.read_meta(meta_path) if meta_path else sglx.Meta()
     rate = sglx.sample_rate(said) if said else None
     if path.suffix == ".bin":
         if not said:

@@ -1,7 +1,6 @@
 """One file, one value: the format follows from the extension."""
 
 # Paths stay strings: pathlib takes longer than reading a small file.
-# ruff: noqa: PTH112, PTH116, PTH208
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Layout(NamedTuple):
     order: str
 
 
-def flat_layout(path: Path, size: int, meta: dict[str, Any]) -> Layout:
+def flat_layout(path: Path, size: int, meta: sglx.Meta) -> Layout:
     """Return the layout of a flat file of int16 samples.
 
     Parameters

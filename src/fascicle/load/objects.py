@@ -1,8 +1,5 @@
 """One object, many files: which files belong to it, and how they become one AlfBunch."""
 
-# Paths stay strings: pathlib takes longer than reading a small file.
-# ruff: noqa: PTH112, PTH118, PTH119, PTH120, PTH208
-
 from __future__ import annotations
 
 import os

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,24 @@ _NUMBER = re.compile(r"[+-]?(\d+)(\.\d*)?([eE][+-]?\d+)?")
 
 # Probe types by what SpikeGLX calls imDatPrb_type: the amplifier's fixed gain.
 _FIXED_GAIN = {21: 80, 24: 80, 2003: 80, 2004: 80, 2013: 100, 2014: 100, 2020: 100, 2021: 100}
-_WIDE = {21: 8192, 24: 8192, 2003: 8192, 2004: 8192, 2013: 2048, 2014: 2048, 2020: 2048, 2021: 2048}
+_MAX_INT = {21: 8192, 24: 8192, 2003: 8192, 2004: 8192} | dict.fromkeys(
+    (2013, 2014, 2020, 2021), 2048
+)
 
 
-def read_meta(path: str | os.PathLike[str]) -> dict[str, Any]:
+class Meta(dict[str, Any]):
+    """What a ``.meta`` file says: a dictionary that knows which file it is from.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    """
+
+    path: str = "the .meta file"
+
+
+def read_meta(path: str | os.PathLike[str]) -> Meta:
     """Return what a SpikeGLX ``.meta`` file says.
 
     Parameters
@@ -35,8 +50,8 @@ def read_meta(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        Key -> int, float, list of numbers (``acqApLfSy``) or text. The leading ``~`` of some keys
+    Meta
+        A dictionary: key -> int, float, list of numbers (``acqApLfSy``) or text. The leading ``~`` of some keys
         is left out.
 
     Raises
@@ -45,7 +60,8 @@ def read_meta(path: str | os.PathLike[str]) -> dict[str, Any]:
         No bytes, or lines that are not ``key=value``.
     """
     name = os.fspath(path)
-    meta: dict[str, Any] = {}
+    meta = Meta()
+    meta.path = name
     text = read_bytes(path).decode("utf-8", "replace")
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -73,7 +89,7 @@ def _value(text: str) -> Any:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def sample_rate(meta: dict[str, Any]) -> float:
+def sample_rate(meta: Mapping[str, Any]) -> float:
     """Return the sampling rate in Hz (imec, nidq and OneBox streams).
 
     Raises
@@ -84,10 +100,10 @@ def sample_rate(meta: dict[str, Any]) -> float:
     for key in ("imSampRate", "niSampRate", "obSampRate"):
         if isinstance(rate := meta.get(key), int | float) and rate > 0:
             return float(rate)
-    raise BadFileError("the .meta file gives no sample rate", hint=_HINT)
+    raise BadFileError(f"{_where(meta)} gives no sample rate", hint=_HINT)
 
 
-def n_channels(meta: dict[str, Any]) -> int:
+def n_channels(meta: Mapping[str, Any]) -> int:
     """Return the number of saved channels, sync and digital ones included.
 
     Raises
@@ -97,11 +113,11 @@ def n_channels(meta: dict[str, Any]) -> int:
     """
     count = meta.get("nSavedChans")
     if not isinstance(count, int) or count < 1:
-        raise BadFileError("the .meta file does not give the number of channels", hint=_HINT)
+        raise BadFileError(f"{_where(meta)} does not give the number of channels", hint=_HINT)
     return count
 
 
-def n_sync(meta: dict[str, Any]) -> int:
+def n_sync(meta: Mapping[str, Any]) -> int:
     """Return how many of the saved channels, the last ones, are digital words and no voltages."""
     stream = meta.get("typeThis")
     if stream == "nidq":
@@ -111,7 +127,7 @@ def n_sync(meta: dict[str, Any]) -> int:
     return _counts(meta, "snsApLfSy", 3)[2]
 
 
-def volts_per_bit(meta: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def volts_per_bit(meta: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return the volts of one count for each saved analog channel.
 
     Parameters
@@ -140,25 +156,26 @@ def volts_per_bit(meta: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]
             step = meta["obAiRangeMax"] / meta.get("obMaxInt", 32768)
         else:
             gains = _probe_gains(meta)
-            step = meta["imAiRangeMax"] / meta.get("imMaxInt", _WIDE.get(probe_type(meta), 512))
+            counts = meta.get("imMaxInt", _MAX_INT.get(probe_type(meta), 512))
+            step = meta["imAiRangeMax"] / counts
+        if not all(np.isfinite(g) and g for g in gains):
+            raise ValueError("a gain of nought, or none")
         array: np.ndarray[Any, np.dtype[np.float64]] = step / np.array(gains, np.float64)
-        if not np.isfinite(array).all():
-            raise ValueError("a gain of nought")
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise BadFileError(
-            f"the .meta file does not tell volts: {why}", hint="read counts instead: array[i0:i1]"
+            f"{_where(meta)} does not tell volts: {why}", hint="read counts instead: array[i0:i1]"
         ) from None
     return array
 
 
-def probe_type(meta: dict[str, Any]) -> int:
+def probe_type(meta: Mapping[str, Any]) -> int:
     """Return SpikeGLX's number for the type of probe; 0 for Neuropixels 1.0 and before."""
     kind = meta.get("imDatPrb_type", 0)
     return kind if isinstance(kind, int) else 0
 
 
-def saved_channels(meta: dict[str, Any]) -> list[int]:
+def saved_channels(meta: Mapping[str, Any]) -> list[int]:
     """Return the numbers of the saved channels among the acquired ones (snsSaveChanSubset)."""
     subset = meta.get("snsSaveChanSubset", "all")
     if subset in ("all", ""):
@@ -176,7 +193,7 @@ def saved_channels(meta: dict[str, Any]) -> list[int]:
     return channels
 
 
-def _probe_gains(meta: dict[str, Any]) -> list[float]:
+def _probe_gains(meta: Mapping[str, Any]) -> list[float]:
     """Return the gain of each saved AP and LF channel of a probe."""
     n_ap, n_lf, n_sy = _counts(meta, "snsApLfSy", 3)
     acquired_ap, acquired_lf, _ = _counts(meta, "acqApLfSy", 3)
@@ -198,7 +215,7 @@ def _probe_gains(meta: dict[str, Any]) -> list[float]:
     return gains
 
 
-def _acquired_gains(meta: dict[str, Any]) -> tuple[list[float], list[float]]:
+def _acquired_gains(meta: Mapping[str, Any]) -> tuple[list[float], list[float]]:
     """Return AP and LF gains of the acquired channels, or one each for all of them."""
     kind = probe_type(meta)
     if kind in _FIXED_GAIN:
@@ -219,12 +236,16 @@ def _acquired_gains(meta: dict[str, Any]) -> tuple[list[float], list[float]]:
     return [float(row[3]) for row in split], [float(row[4]) for row in split]
 
 
-def _counts(meta: dict[str, Any], key: str, n: int) -> list[int]:
+def _where(meta: Mapping[str, Any]) -> str:
+    return meta.path if isinstance(meta, Meta) else Meta.path
+
+
+def _counts(meta: Mapping[str, Any], key: str, n: int) -> list[int]:
     counts = meta.get(key)
     if not (
         isinstance(counts, list)
         and len(counts) == n
         and all(isinstance(c, int) and c >= 0 for c in counts)
     ):
-        raise BadFileError(f"the .meta file does not count its channels ({key})", hint=_HINT)
+        raise BadFileError(f"{_where(meta)} does not count its channels ({key})", hint=_HINT)
     return counts
