@@ -46,6 +46,9 @@ autodoc_typehints = "none"  # the docstrings say types, shapes and units
 autodoc_class_signature = "mixed"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_param = False  # types are words ("path-like"), not names to be looked up
+# The ONE interface has the same classes under ONE's module paths: either target will do.
+suppress_warnings = ["ref.python"]
 napoleon_use_ivar = True
 
 # -- looks ----------------------------------------------------------------------------------------

@@ -60,8 +60,8 @@ def test_each_public_name_resolves(name: str) -> None:
 def test_each_public_name_of_a_module_resolves(module: str) -> None:
     loaded = importlib.import_module(module)
     for name in getattr(loaded, "__all__", []):
-        assert getattr(loaded, name) is not None
         assert name in dir(loaded)
+        assert getattr(loaded, name) is not None
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

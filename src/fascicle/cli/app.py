@@ -95,7 +95,7 @@ def _close_quietly() -> None:
     try:
         os.dup2(null, sys.stdout.fileno())
     except (OSError, ValueError):
-        sys.stdout = open(null, "w")  # noqa: SIM115, PTH123 - it lives as long as the process
+        sys.stdout = open(null, "w")  # noqa: SIM115 - it lives as long as the process
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -59,8 +59,8 @@ def find(
     """Find sessions by anything they have.
 
     All options must hold. Of an option that is given several times any value may match, but for
-    --dataset, where each must. Names match as a whole; * globs, and after re: stands a regular
-    expression.
+    --dataset, where each must. Names match as a whole; '*' is a glob, and after re: stands a
+    regular expression.
 
     \b
     Examples:

@@ -42,8 +42,8 @@ def ls(
     """List the datasets of a SESSION, all or those that match a DATASET.
 
     SESSION is an id, a path ending in subject/date/number, or 2020-01-31_1_subject. DATASET is
-    object.attribute, an object, a file name or a path; * globs. One revision of each dataset is
-    listed: the default one.
+    object.attribute, an object, a file name or a path, or a pattern with '*'. One revision of each
+    is listed: the default one.
 
     \b
     Examples:
