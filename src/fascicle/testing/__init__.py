@@ -30,3 +30,7 @@ def __getattr__(name: str) -> object:
     from fascicle.testing.archives import ArchiveTests
 
     return ArchiveTests
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
