@@ -120,12 +120,13 @@ def make_trials(
     quiescence = rng.uniform(0.4, 0.7, n) + rng.exponential(0.25, n)
     to_stimulus = quiescence + rng.uniform(0.018, 0.045, n)  # the screen lags by some frames
     after = np.where(correct, 1.0, 2.0)
-    length = to_stimulus + reaction + after + rng.uniform(0.02, 0.05, n)
+    lag = np.where(correct, rng.uniform(1e-4, 1e-3, n), rng.uniform(0.01, 0.03, n))
+    length = to_stimulus + reaction + lag + after + rng.uniform(0.02, 0.05, n)
     pause = rng.uniform(0.4, 0.6, n)
     begin = start + np.concatenate([[0.0], np.cumsum(length + pause)[:-1]])
     stim_on = begin + to_stimulus
     response = stim_on + reaction
-    feedback = response + np.where(correct, rng.uniform(1e-4, 1e-3, n), rng.uniform(0.01, 0.03, n))
+    feedback = response + lag
     volume = round(float(rng.uniform(1.5, 3.0)), 1)
     trials = {
         "choice": choice.astype(np.int64),

@@ -43,7 +43,8 @@ class Size:
     Attributes
     ----------
     name : str
-        ``tiny``, ``small``, ``medium`` or ``large``.
+        ``tiny`` (17 sessions, 30 MB), ``small`` (113 sessions, 0.3 GB), ``medium`` (325 sessions,
+        3 GB) or ``large`` (2145 sessions, 10 GB).
     training_sessions : int
         Behaviour sessions of subject NYU-01.
     trials : int
@@ -86,8 +87,8 @@ SIZES: Mapping[str, Size] = MappingProxyType(
         for size in (
             Size("tiny", 6, 90, 24, 60, 4, 0, 0, 10.0, 0.1, 12.0, 8),
             Size("small", 98, 420, 28, 110),
-            Size("medium", 98, 600, 120, 300, None, 12, 200, 60.0, 4.0, 120.0, 120),
-            Size("large", 98, 900, 250, 500, None, 60, 2000, 60.0, 10.0, 300.0, 300),
+            Size("medium", 98, 600, 80, 300, None, 12, 200, 60.0, 4.0, 120.0, 120),
+            Size("large", 98, 800, 120, 400, None, 32, 2000, 60.0, 10.0, 300.0, 300),
         )
     }
 )
@@ -325,7 +326,8 @@ def _behaviour(size: Size) -> list[SessionPlan]:
         plans.append(session("NYU-01", day, skill))
         day += dt.timedelta(days=3 if day.weekday() == 4 else 1)
     # A second session on one day: numbers above 1 exist.
-    plans[-1] = replace(plans[-1], date=plans[-2].date, number=2, trials=60)
+    if number > 1:
+        plans[-1] = replace(plans[-1], date=plans[-2].date, number=2, trials=60)
     august = dt.date(2019, 8, 11)
     for n in range(3):
         plans.append(session("CSH_ZAD_003", august + dt.timedelta(days=n), 0.6 + 0.2 * n))

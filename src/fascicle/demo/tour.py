@@ -58,7 +58,8 @@ units.groupby("acronym").firing_rate.agg(["size", "median"]).round(1)""",
 from fascicle.demo import figures
 spikes = session.load("spikes", collection="alf/probe00/pykilosort")
 channels = session.load("channels", collection="alf/probe00/pykilosort")
-start = trials.stimOn_times[len(trials) // 3] - 1
+bright = trials.stimOn_times[trials.signed_contrast == 100]  # gratings on the right
+start = bright.iloc[len(bright) // 2] - 3
 title = f"{session.subject} {session.date} probe00"
 figure = figures.raster(spikes, channels, trials=trials, window=(start, start + 12), title=title)
 figure.savefig(folder / "figures" / "raster.png")""",
@@ -69,10 +70,9 @@ figure.savefig(folder / "figures" / "raster.png")""",
         """\
 from fascicle.atlas import Regions
 thalamic = units[units.region_id.abs().isin(Regions().descendants("TH"))]
-onsets = trials.stimOn_times[trials.signed_contrast == 100]
 
 def response(unit):
-    counts = analysis.align(analysis.spike_times(unit), onsets, (-0.1, 0.2), bin=0.1)
+    counts = analysis.align(analysis.spike_times(unit), bright, (-0.1, 0.2), bin=0.1)
     return (counts[:, 1:].mean() - counts[:, 0].mean()) / 0.1  # spikes per second
 
 best = thalamic.loc[thalamic.apply(response, axis=1).idxmax()]
@@ -92,10 +92,13 @@ figures.psychometric(last, title=title).figure.savefig(folder / "figures" / "psy
         figures=True,
     ),
     Step(
-        "Its reaction times in one of them, from the go cue to the feedback.",
+        "Its reaction times on one day, with the calls that ONE's users know.",
         """\
-day = analysis.trials(nyu[1])
-title = f"NYU-01 {nyu[1].date}"
+from fascicle.one import One
+one = One(cache_dir=folder)
+eids = one.search(subject="NYU-01", dataset=["trials.goCue_times", "trials.feedback_times"])
+day = one.load_object(eids[1], "trials").to_df()
+title = f"NYU-01 {one.eid2ref(eids[1]).date}"
 figure = figures.reaction_times(day, title=title).figure
 figure.savefig(folder / "figures" / "reaction_times.png")""",
         figures=True,
