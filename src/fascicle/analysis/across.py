@@ -80,8 +80,8 @@ def units(
             asked["datasets"] = "spikes.clusters"
         sessions = find(**{k: v for k, v in asked.items() if v is not None})
     elif terms:
-        find_terms = ", ".join(f"{term}=" for term in terms)
-        raise TypeError(f"{find_terms} given beside sessions: search with one or the other")
+        given = ", ".join(f"{term}=" for term in terms)
+        raise TypeError(f"{given} given beside sessions: search with one or the other")
     tables, failed = [], []
     for session in _with_bar(sessions, progress):
         try:

@@ -81,6 +81,9 @@ def availability(sessions: Sessions | None = None, **terms: Any) -> pd.DataFrame
     """
     import pandas as pd
 
+    if sessions is not None and terms:
+        given = ", ".join(f"{term}=" for term in terms)
+        raise TypeError(f"{given} given beside sessions: search with one or the other")
     found = find(**terms) if sessions is None else sessions
     parts = [found.frame[["archive", "eid", "lab", "subject", "date", "number"]]]
     columns: dict[str, list[bool]] = {kind: [] for kind in KINDS}

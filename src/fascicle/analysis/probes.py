@@ -164,10 +164,10 @@ def raw_collection(session: OpenSession, probe: str) -> str:
     ALFObjectNotFound
         If there is none.
     """
-    for collection in session.collections("*.cbin"):
+    for collection in session.collections(["*.cbin", "*.bin"]):
         if collection.rpartition("/")[2] == probe:
             return collection
     raise ALFObjectNotFound(
-        f"{session.record.path} has no compressed raw recording of {probe!r} here",
+        f"{session.record.path} has no raw recording of {probe!r}",
         hint='fascicle.find(datasets="*.ap.cbin") lists the sessions that do',
     )

@@ -107,8 +107,9 @@ def raw(
             hint=f"give one of its pids: {_pids(session)}",
         )
     collection = raw_collection(session, insertion.name)
-    file = session.file(f"*.{band}.cbin", collection=collection)
-    recording = open_cbin(file)
+    packed = session.list(f"*.{band}.cbin", collection=collection)
+    ending = "cbin" if packed else "bin"
+    recording = open_cbin(session.file(f"*.{band}.{ending}", collection=collection))
     rate = float(recording.sample_rate)
     clock = _clock(session, collection, rate, band)
     n = int(recording.shape[0])

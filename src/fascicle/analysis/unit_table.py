@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fascicle.alf import spec
 from fascicle.analysis.probes import Sorting, Where, choose_sorting, of_probe, open_insertion
 from fascicle.archives.base import SessionName
 from fascicle.archives.search import open_archive
 from fascicle.archives.session import OpenSession
 from fascicle.atlas import Regions
 from fascicle.errors import BadFileError, NotFoundError
-from fascicle.load import load_file, load_object
+from fascicle.load import load_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,8 +145,8 @@ def spike_times(unit: pd.Series[Any] | Mapping[str, Any] | NamedTuple) -> NDArra
     return trains[cluster]
 
 
-#: Large files that the table does not need.
-_UNUSED = ("clusters.waveforms", "channels.labels")
+#: Attributes of clusters and channels that are large or that the table does not need.
+_UNUSED = frozenset({"waveforms", "waveformsChannels", "templates", "labels"})
 
 
 # -- spikes ---------------------------------------------------------------------------------------
@@ -236,10 +237,16 @@ def _of_sorting(
 
 def _load(session: OpenSession, name: str, collection: str, revision: str | None) -> dict[str, Any]:
     """Return the attributes of an object, or nothing where there is no such object."""
-    # Attributes that were not made anew stay in an older revision: that is no cause to warn.
-    files = session.files(name, collection=collection, revision=revision)
-    files = [file for file in files if not file.name.startswith(_UNUSED)]
-    return dict(load_object(files)) if files else {}
+    # File by file: attributes that were not made anew stay in an older revision, and metrics have
+    # fewer rows than clusters; neither is a cause to warn.
+    found = {}
+    for file in session.files(name, collection=collection, revision=revision):
+        parts = spec.parse_name(file.name)
+        if parts is None or parts.attribute in _UNUSED or parts.extension == "json":
+            continue
+        key = f"{parts.attribute}_{parts.timescale}" if parts.timescale else parts.attribute
+        found[key] = load_file(file)
+    return found
 
 
 def _metrics(table: Any, n_clusters: int) -> pd.DataFrame:

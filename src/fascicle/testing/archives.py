@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import warnings
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -140,13 +141,14 @@ class ArchiveTests:
         """A session is found by each of its properties, and what is found has them."""
         session = sessions[-1]
         record = session.record
-        for term, value in (
-            ("lab", record.lab),
-            ("subject", record.subject),
-            ("date", record.date),
-            ("number", record.number),
-            ("task", record.task_protocol),
-        ):
+        terms: dict[str, Any] = {
+            "lab": record.lab,
+            "subject": record.subject,
+            "date": record.date,
+            "number": record.number,
+            "task": record.task_protocol,
+        }
+        for term, value in terms.items():
             found = fascicle.find(**{term: value}, archives=archive)
             assert session in found
             column = "task_protocol" if term == "task" else term
