@@ -352,6 +352,8 @@ def open_cbin(
         size = path.stat().st_size
     except FileNotFoundError:
         raise ALFObjectNotFound(f"{path} does not exist", hint="check the path") from None
+    if path.is_dir():
+        raise BadFileError(f"{path} is a folder, not a file", hint="give a file in it")
     if not size:
         raise EmptyFileError(f"{path} is empty: it has no bytes", hint=HINT)
     meta_path = _companion(path, ".meta", meta)
