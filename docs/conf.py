@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -74,6 +75,7 @@ def _prepare_home(app: Sphinx) -> None:
     from fascicle import demo
 
     home = BUILD / "home"
+    shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True, exist_ok=True)
     os.environ["HOME"] = os.environ["USERPROFILE"] = str(home)
     os.environ["FASCICLE_CACHE"] = str(home / "cache")
@@ -84,6 +86,12 @@ def _prepare_home(app: Sphinx) -> None:
     demo.index_lab(home / "lab")
 
 
+def _escape(app: Sphinx, ctx: object, lines: list[str]) -> None:
+    """Keep the asterisks of help texts, which reStructuredText would take for emphasis."""
+    lines[:] = [line.replace("*", r"\*") for line in lines]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", _prepare_home)
+    app.connect("sphinx-click-process-description", _escape)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
