@@ -51,8 +51,8 @@ def read_meta(path: str | os.PathLike[str]) -> Meta:
     Returns
     -------
     Meta
-        A dictionary: key -> int, float, list of numbers (``acqApLfSy``) or text. The leading ``~`` of
-        some keys is left out.
+        A dictionary: key -> int, float, list of numbers (``acqApLfSy``) or text. The leading ``~``
+        of some keys is left out.
 
     Raises
     ------

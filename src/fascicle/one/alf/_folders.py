@@ -223,7 +223,7 @@ def find_variants(
     Parameters
     ----------
     file_list : iterable of path-like
-        Datasets within sessions.
+        Datasets.
     namespace, timescale, extra, extension : bool
         Whether that part of the name must be the same too.
 
@@ -235,7 +235,7 @@ def find_variants(
     Raises
     ------
     ALFInvalid
-        A path is no dataset within a session (it is a ``ValueError``).
+        A path is no dataset (it is a ``ValueError``).
     """
     asked = {
         "namespace": namespace,
@@ -246,8 +246,8 @@ def find_variants(
     same = ["object", "attribute", *(part for part, wanted in asked.items() if wanted)]
     variants: dict[ALFPath, list[ALFPath]] = {}
     for file in map(ALFPath, file_list):
-        file.parse_alf_path()  # refuses what is no dataset
-        parts = spec.parse_name(file.name)
+        if (parts := spec.parse_name(file.name)) is None:
+            raise ALFInvalid(f"{file} is no dataset", hint="name it object.attribute.extension")
         folder = file.without_revision().parent
         candidates = chain(folder.glob("*.*.*"), folder.glob("#*#/*.*.*"))
         variants[file] = [

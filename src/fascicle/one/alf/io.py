@@ -138,7 +138,7 @@ def load_file_content(fil: str | os.PathLike[str] | None) -> Any:
         return None if _is_empty(name) else load_file(name)
     if extension in _LAZY:
         extension, name = "", name
-    if os.path.exists(name) and _is_empty(name):  # noqa: PTH110
+    if os.path.exists(name) and _is_empty(name):
         return None
     if not extension:
         return ALFPath(name)
@@ -157,7 +157,7 @@ def load_file_content(fil: str | os.PathLike[str] | None) -> Any:
 
 def _is_empty(name: str) -> bool:
     try:
-        return not os.stat(name).st_size  # noqa: PTH116
+        return not os.stat(name).st_size
     except FileNotFoundError:
         return False  # loading it says what is near
 
