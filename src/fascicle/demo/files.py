@@ -61,6 +61,8 @@ def _save_parquet(path: Path, columns: Mapping[str, Array]) -> None:
     import pyarrow.parquet as pq
 
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    # Clients of the field refuse a table without this entry.
+    table = table.replace_schema_metadata({"one_metadata": "{}"})
     pq.write_table(table, path, compression="zstd")
 
 
