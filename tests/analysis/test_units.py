@@ -234,3 +234,29 @@ def test_bar_and_failures(known: OpenSession, capsys: pytest.CaptureFixture[str]
         fascicle.units(fascicle.find(archives=folder), lab="lab")
     with pytest.raises(SearchTermError, match="no hemisphere"):
         fascicle.units(hemisphere="up", archives=folder)
+
+
+def test_files_that_are_not_here_are_named(known: OpenSession) -> None:
+    for name in ("clusters.metrics.pqt", "channels.mlapdv.npy"):
+        next(known.path.rglob(name)).unlink()
+    with pytest.warns(IncompleteWarning, match=r"clusters\.metrics\.pqt.*") as caught:
+        table = units(known)
+    assert "channels.mlapdv" in str(caught[0].message) and caught[0].filename == __file__
+    assert table.x.isna().all() and table.acronym.tolist() == ["CA1", "TH", "VPM", "void"]
+    with pytest.warns(IncompleteWarning, match="not here"):
+        assert len(fascicle.units(archives=known.archive)) == 4
+    next(known.path.rglob("spikes.times.npy")).unlink()
+    with pytest.raises(ALFObjectNotFound, match="yet its file is not here"):
+        units(known)
+
+
+@QUIET
+def test_a_probe_with_sites_and_no_sorting(known: OpenSession) -> None:
+    sites = {
+        "alf/probe00/electrodeSites.brainLocationIds_ccf_2017.npy": [TH] * 4,
+        "alf/probe01/electrodeSites.brainLocationIds_ccf_2017.npy": [TH] * 4,
+    }
+    session = add(known, sites)
+    found = fascicle.find(region="TH", archives=session.archive)
+    assert found["probes"].tolist() == ["probe00: 4, probe01: 4"]
+    assert len(fascicle.units(region="TH", archives=session.archive)) == 4

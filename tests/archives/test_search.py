@@ -254,3 +254,10 @@ def test_no_warning_without_a_region(small: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fascicle.find(archives=small)
+
+
+def test_tables_of_one_whose_regions_were_never_read(shared: Path, tmp_path: Path) -> None:
+    for name in ("sessions.pqt", "datasets.pqt"):
+        shutil.copyfile(shared / "data/one_cache_openalyx" / name, tmp_path / name)
+    with pytest.warns(IncompleteWarning, match=r"regions .* for \d+ sessions"):
+        assert not fascicle.find(region="TH", archives=tmp_path).eids

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fascicle import settings
 from fascicle.analysis import unit_table
+from fascicle.analysis.probes import sortings
 from fascicle.archives.search import Place, brain_places, find
 from fascicle.archives.session import OpenSession
 from fascicle.archives.sessions import Sessions
@@ -74,6 +75,7 @@ def units(
     import pandas as pd
 
     places = brain_places(region, hemisphere)
+    named = sessions is not None
     if sessions is None:
         asked = {"region": region, "hemisphere": hemisphere, **terms}
         if "datasets" not in asked:
@@ -82,14 +84,21 @@ def units(
     elif terms:
         given = ", ".join(f"{term}=" for term in terms)
         raise TypeError(f"{given} given beside sessions: search with one or the other")
-    tables, failed = [], []
-    for session in _with_bar(sessions, progress):
+    tables, failed, absent = [], [], []
+    for session, probes in _with_bar(sessions, progress):
         try:
-            table = unit_table.units(session, sorting=sorting, revision=revision, spikes=spikes)
+            # After a search by region, only the probes that are there need be read.
+            some = not named and probes is not None
+            for probe in sorted(probes & {*sortings(session)}) if some else [None]:
+                table, missing = unit_table.read_units(
+                    session, probe, sorting=sorting, revision=revision, spikes=spikes
+                )
+                tables.append(_of_session(session, table, places, label))
+                absent += missing
         except (FascicleError, OSError) as error:
             failed.append(f"{session.record.path}: {str(error).splitlines()[0]}")
-            continue
-        tables.append(_of_session(session, table, places, label))
+    if absent:
+        warnings.warn(unit_table.absent_files(absent), IncompleteWarning, stacklevel=2)
     if failed:
         more = f" (and {len(failed) - 3} more)" if len(failed) > 3 else ""
         warnings.warn(
@@ -135,13 +144,23 @@ def in_places(table: pd.DataFrame, places: list[Place]) -> pd.Series[bool]:
     return inside
 
 
-def _with_bar(sessions: Sessions, progress: bool | None) -> Iterator[OpenSession]:
+def _with_bar(
+    sessions: Sessions, progress: bool | None
+) -> Iterator[tuple[OpenSession, set[str] | None]]:
+    """Yield each session with the probes that are in the region that was searched for."""
     shown = settings.show_progress() if progress is None else progress
-    if not shown:
-        yield from sessions
-        return
-    import sys
+    steps: Iterable[tuple[OpenSession, set[str] | None]] = _steps(sessions)
+    if shown:
+        import sys
 
-    from tqdm.auto import tqdm
+        from tqdm.auto import tqdm
 
-    yield from tqdm(sessions, total=len(sessions), desc="units", unit="session", file=sys.stderr)
+        steps = tqdm(steps, total=len(sessions), desc="units", unit="session", file=sys.stderr)
+    yield from steps
+
+
+def _steps(sessions: Sessions) -> Iterator[tuple[OpenSession, set[str] | None]]:
+    for archive, cat, rows, sites in sessions.parts:
+        for row, eid in zip(rows, cat.eids(rows), strict=True):
+            probes = None if sites is None else {name for _, name, _ in sites[row]}
+            yield OpenSession(archive, eid), probes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,9 +14,10 @@ from fascicle.alf import spec
 from fascicle.analysis.probes import Sorting, Where, choose_sorting, of_probe, open_insertion
 from fascicle.archives.base import SessionName
 from fascicle.archives.search import open_archive
+from fascicle.archives.select import split_path
 from fascicle.archives.session import OpenSession
 from fascicle.atlas import Regions
-from fascicle.errors import BadFileError, NotFoundError
+from fascicle.errors import ALFObjectNotFound, BadFileError, IncompleteWarning, NotFoundError
 from fascicle.load import load_file
 
 if TYPE_CHECKING:
@@ -83,19 +85,51 @@ def units(
     >>> table = units("~/data", pid, good=True)  # doctest: +SKIP
     >>> table.groupby("acronym").firing_rate.median()  # doctest: +SKIP
     """
-    import pandas as pd
-
     session, insertion = open_insertion(where, id)
-    found = of_probe(session, insertion.name if insertion else None)
-    tables = []
-    for options in found.values():
-        chosen = choose_sorting(options, sorting, session)
-        tables.append(_of_sorting(session, chosen, revision, spikes))
-    table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    probe = insertion.name if insertion else None
+    table, absent = read_units(session, probe, sorting=sorting, revision=revision, spikes=spikes)
+    if absent:
+        warnings.warn(absent_files(absent), IncompleteWarning, stacklevel=2)
     if good is not None:
         table = table[table["good"].eq(good).fillna(False)].reset_index(drop=True)
-    table.attrs["sortings"] = {probe: [o.name for o in found[probe]] for probe in found}
     return table
+
+
+def read_units(
+    session: OpenSession,
+    probe: str | None,
+    *,
+    sorting: str | None = None,
+    revision: str | None = None,
+    spikes: bool = False,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table of `units`, and the files that it would have used but are not here.
+
+    Parameters
+    ----------
+    session : OpenSession
+    probe : str or None
+        Name of a probe; None for all.
+    sorting, revision, spikes
+        As for `units`.
+    """
+    import pandas as pd
+
+    found = of_probe(session, probe)
+    tables, absent = [], []
+    for options in found.values():
+        reader = _Reader(session, choose_sorting(options, sorting, session), revision)
+        tables.append(reader.table(spikes))
+        absent += reader.absent
+    table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    table.attrs["sortings"] = {name: [o.name for o in found[name]] for name in found}
+    return table, absent
+
+
+def absent_files(paths: list[str]) -> str:
+    """Return the sentence that says which files are in an index and not here."""
+    listed = ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
+    return f"columns are missing, since these files are in the index and not here: {listed}"
 
 
 def spike_times(unit: pd.Series[Any] | Mapping[str, Any] | NamedTuple) -> NDArray[np.float64]:
@@ -188,65 +222,89 @@ def _split(
 # -- the table ------------------------------------------------------------------------------------
 
 
-def _of_sorting(
-    session: OpenSession, sorting: Sorting, revision: str | None, spikes: bool
-) -> pd.DataFrame:
-    import pandas as pd
+class _Reader:
+    """Reads one sorting of one probe, and remembers the files that were not here."""
 
-    clusters = _load(session, "clusters", sorting.collection, revision)
-    metrics = _metrics(clusters.pop("metrics", None), len(clusters.get("channels", ())))
-    trains: Mapping[int, NDArray[np.float64]] = {}
-    if spikes or not {"spike_count", "firing_rate"} <= set(metrics):
-        trains = _trains(session, sorting, revision)
-    rows = max((len(v) for v in clusters.values() if np.ndim(v) == 1), default=0)
-    ids = pd.Index(
-        sorted({*range(rows), *metrics.index.tolist(), *trains}), name="cluster_id", dtype="int64"
-    )
-    metrics = metrics.reindex(ids)
-    table = pd.DataFrame(index=ids)
-    table["archive"], table["eid"] = session.archive.name, str(session.eid)
-    table["pid"], table["probe"], table["sorting"] = (
-        _pid(session, sorting),
-        sorting.probe,
-        sorting.name,
-    )
-    label = metrics["label"] if "label" in metrics else pd.Series(np.nan, ids)
-    table["label"] = label.astype("float64")
-    table["good"] = (table["label"] == GOOD).astype("boolean").mask(table["label"].isna())
-    counts, rates = _activity(metrics, trains)
-    table["n_spikes"], table["firing_rate"] = counts, rates
-    channel = _column(clusters.pop("channels", None), ids)
-    table["channel"] = channel.astype("Int64")
-    sites = _sites(session, sorting, revision)
-    at = np.where(channel.isna(), -1, channel.fillna(-1)).astype(np.int64)
-    depth = _column(clusters.pop("depths", None), ids)
-    table["depth"] = depth.where(depth.notna(), _pick(sites.depth, at))
-    for axis, name in enumerate("xyz"):
-        table[name] = _pick(None if sites.xyz is None else sites.xyz[:, axis], at)
-    _name_regions(table, sites, at)
-    for key, value in clusters.items():
-        if np.ndim(value) == 1 and key not in table and key not in metrics:
-            table[key] = _column(value, ids)
-    table = pd.concat([table, metrics.drop(columns=[c for c in metrics if c in table])], axis=1)
-    if spikes:
-        none = np.empty(0)
-        table["times"] = pd.Series([trains.get(i, none) for i in ids], index=ids, dtype=object)
-    table = table.reset_index()
-    return table[[*COLUMNS, *(c for c in table if c not in COLUMNS)]]
+    def __init__(self, session: OpenSession, sorting: Sorting, revision: str | None) -> None:
+        self.session, self.sorting, self.revision = session, sorting, revision
+        self.absent: list[str] = []
 
+    def table(self, spikes: bool) -> pd.DataFrame:
+        """Return one row per unit."""
+        import pandas as pd
 
-def _load(session: OpenSession, name: str, collection: str, revision: str | None) -> dict[str, Any]:
-    """Return the attributes of an object, or nothing where there is no such object."""
-    # File by file: attributes that were not made anew stay in an older revision, and metrics have
-    # fewer rows than clusters; neither is a cause to warn.
-    found = {}
-    for file in session.files(name, collection=collection, revision=revision):
-        parts = spec.parse_name(file.name)
-        if parts is None or parts.attribute in _UNUSED or parts.extension == "json":
-            continue
-        key = f"{parts.attribute}_{parts.timescale}" if parts.timescale else parts.attribute
-        found[key] = load_file(file)
-    return found
+        session, sorting = self.session, self.sorting
+        clusters = self._attributes("clusters", sorting.collection)
+        metrics = _metrics(clusters.pop("metrics", None), len(clusters.get("channels", ())))
+        trains: Mapping[int, NDArray[np.float64]] = {}
+        if spikes or not {"spike_count", "firing_rate"} <= set(metrics):
+            trains = _trains(session, sorting, self.revision)
+        rows = max((len(v) for v in clusters.values() if np.ndim(v) == 1), default=0)
+        known = {*range(rows), *metrics.index.tolist(), *trains}
+        ids = pd.Index(sorted(known), name="cluster_id", dtype="int64")
+        metrics = metrics.reindex(ids)
+        table = pd.DataFrame(index=ids)
+        table["archive"], table["eid"] = session.archive.name, str(session.eid)
+        table["pid"] = _pid(session, sorting)
+        table["probe"], table["sorting"] = sorting.probe, sorting.name
+        label = metrics["label"] if "label" in metrics else pd.Series(np.nan, ids)
+        table["label"] = label.astype("float64")
+        table["good"] = (table["label"] == GOOD).astype("boolean").mask(table["label"].isna())
+        table["n_spikes"], table["firing_rate"] = _activity(metrics, trains)
+        channel = _column(clusters.pop("channels", None), ids)
+        table["channel"] = channel.astype("Int64")
+        self._add_places(table, channel, _column(clusters.pop("depths", None), ids))
+        for key, value in clusters.items():
+            if np.ndim(value) == 1 and key not in table and key not in metrics:
+                table[key] = _column(value, ids)
+        others = metrics.drop(columns=[c for c in metrics if c in table])
+        table = pd.concat([table, others], axis=1)
+        if spikes:
+            none = np.empty(0)
+            table["times"] = pd.Series([trains.get(i, none) for i in ids], ids, dtype=object)
+        table = table.reset_index()
+        return table[[*COLUMNS, *(c for c in table if c not in COLUMNS)]]
+
+    def _add_places(
+        self, table: pd.DataFrame, channel: pd.Series[Any], depth: pd.Series[Any]
+    ) -> None:
+        """Add where each unit is: where the site of its channel is."""
+        at = np.where(channel.isna(), -1, channel.fillna(-1)).astype(np.int64)
+        sites = self._sites()
+        table["depth"] = depth.where(depth.notna(), _pick(sites.depth, at)).astype("float64")
+        for axis, name in enumerate("xyz"):
+            table[name] = _pick(None if sites.xyz is None else sites.xyz[:, axis], at)
+        _name_regions(table, sites, at)
+
+    def _attributes(self, name: str, collection: str) -> dict[str, Any]:
+        """Return the attributes of an object, or nothing where there is no such object.
+
+        File by file: attributes that were not made anew stay in an older revision, and metrics
+        have fewer rows than clusters; neither is a cause to warn.
+        """
+        found = {}
+        for path in self.session.list(name, collection=collection, revision=self.revision):
+            parts = spec.parse_name(split_path(path).name)
+            if parts is None or parts.attribute in _UNUSED or parts.extension == "json":
+                continue
+            try:
+                file = self.session.file(path)
+            except ALFObjectNotFound:
+                self.absent.append(f"{self.session.record.path}/{path}")
+                continue
+            key = f"{parts.attribute}_{parts.timescale}" if parts.timescale else parts.attribute
+            found[key] = load_file(file)
+        return found
+
+    def _sites(self) -> Sites:
+        """Return the sites by channel: of ``electrodeSites`` where the probe has them."""
+        probe, collection = self.sorting.probe, self.sorting.collection
+        channels = self._attributes("channels", collection)
+        place = f"alf/{probe}" if probe else collection
+        sites = self._attributes("electrodeSites", place)
+        if not channels and place != collection:
+            channels = self._attributes("channels", place)
+        return merge_sites(channels, sites)
 
 
 def _metrics(table: Any, n_clusters: int) -> pd.DataFrame:
@@ -316,13 +374,14 @@ class Sites(NamedTuple):
     region: NDArray[Any] | None
 
 
-def _sites(session: OpenSession, sorting: Sorting, revision: str | None) -> Sites:
-    """Return the sites by channel: of ``electrodeSites`` where the probe has them."""
-    channels = _load(session, "channels", sorting.collection, revision)
-    place = f"alf/{sorting.probe}" if sorting.probe else sorting.collection
-    sites = _load(session, "electrodeSites", place, revision)
-    if not channels and place != sorting.collection:
-        channels = _load(session, "channels", place, revision)
+def merge_sites(channels: Mapping[str, Any], sites: Mapping[str, Any]) -> Sites:
+    """Return the sites by channel: of ``electrodeSites`` where they are known, else the channels'.
+
+    Parameters
+    ----------
+    channels, sites : mapping
+        Attributes of the sorter's channels and of the probe's traced sites.
+    """
     local = _array(channels, "localCoordinates", 2)
     depth = None if local is None else local[:, 1]
     row = _site_of_channel(channels, sites)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 Text: TypeAlias = "str | Iterable[str]"
 Day: TypeAlias = "str | Date"
 Places: TypeAlias = "str | os.PathLike[str] | Archive | Iterable[str | os.PathLike[str] | Archive]"
+
+
+_PROBE = re.compile(r"alf/probe[^/.]*/")
 
 
 def open_archive(place: str | os.PathLike[str] | Archive) -> Archive:
@@ -169,8 +173,8 @@ def find(
     Returns
     -------
     Sessions
-        A table of sessions that iterates as sessions ready to load; newest last or first as the
-        catalogue has it (by date, subject, number).
+        A table of sessions that iterates as sessions ready to load, newest first within each
+        archive.
 
     Raises
     ------
@@ -347,13 +351,23 @@ def brain_places(region: Any, hemisphere: str | None) -> list[Place] | None:
 
 
 def _warn_of_unknown_regions(archive: Archive, cat: Catalogue) -> None:
+    """Warn of sessions with probes whose regions nobody has read or can read."""
+    listed = {insertion.row for insertion in cat.insertions()}
+    probed = cat.having(lambda path: _PROBE.match(path), of="path", qc_lte=50)
+    unlisted = sum(row not in listed for row in cat.rows(probed))
+    parts = []
     if cat.unknown_regions:
-        warnings.warn(
+        parts.append(
             f"regions unknown for {cat.unknown_regions} sessions of {archive.name}: "
-            "their channels' files are not here",
-            IncompleteWarning,
-            stacklevel=4,
+            "their channels' files are not here"
         )
+    if unlisted:
+        parts.append(
+            f"regions not yet read for {unlisted} sessions of {archive.name}: "
+            f"type fascicle index {archive.name}"
+        )
+    if parts:
+        warnings.warn("; ".join(parts), IncompleteWarning, stacklevel=4)
 
 
 def _sites(cat: Catalogue, places: list[Place]) -> dict[int, list[tuple[UUID, str, int]]]:
