@@ -21,7 +21,7 @@ from fascicle.errors import (
     EmptyFileError,
     TruncatedFileError,
 )
-from fascicle.load import CbinArray, load_file, open_cbin
+from fascicle.load import CbinArray, load_file, load_object, open_cbin
 
 SAMPLES, CHANNELS = 2750, 7
 META = """acqApLfSy=384,384,1
@@ -208,6 +208,17 @@ def test_missing_companions_are_named(recording: Path, tmp_path: Path) -> None:
     assert open_cbin(
         path, ch=recording.with_suffix(".ch"), meta=recording.with_suffix(".meta")
     ).volts(0, 1).shape == (1, 6)
+
+
+def test_is_one_attribute_of_its_object(recording: Path, tmp_path: Path) -> None:
+    for stream in ("ap", "lf"):
+        for suffix in (".cbin", ".ch", ".meta"):
+            name = f"_spikeglx_ephysData_g0_t0.imec0.{stream}{suffix}"
+            shutil.copy(recording.with_suffix(suffix), tmp_path / name)
+    raw = load_object(tmp_path, "ephysData_g0_t0")
+    assert raw.keys() == {"imec0.ap", "imec0.lf"}
+    assert raw["imec0.lf"].volts(0, 5).shape == (5, 6)
+    assert load_object(tmp_path, "ephysData_g0_t0", extension="meta", extra="ap")["imec0.ap"]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from ..errors import (
 MAGIC = b"\x93NUMPY"
 SMALL = 1 << 16  # files up to this size are read in one go
 _LONGEST_HEADER = 1 << 16  # a longer one is no honest header, and parsing it could take for ever
+_PLAIN = re.compile(r"[<>|=]?[A-Za-z?]\d*(?:\[\w*\])?")
 _PY2_LONG = re.compile(r"(?<=\d)L\b")
 # What numpy and the Python parser raise when they are given nonsense.
 _NONSENSE = (ValueError, TypeError, SyntaxError, OverflowError, KeyError, IndexError)
@@ -117,8 +118,12 @@ def parse_header(head: bytes) -> Header:
     try:
         said = ast.literal_eval(_PY2_LONG.sub("", text).strip())
         descr, fortran, shape = said["descr"], said["fortran_order"], said["shape"]
-        dtype = np.dtype(descr) if isinstance(descr, str) else np.lib.format.descr_to_dtype(descr)
-    except (*_NONSENSE, *_TOO_DEEP, AttributeError) as error:
+        if isinstance(descr, str) and not _PLAIN.fullmatch(descr):
+            raise ValueError(descr)  # numpy would understand more, but it never writes that
+        dtype = np.lib.format.descr_to_dtype(descr)
+        if dtype.subdtype is not None:
+            raise ValueError(descr)
+    except (*_NONSENSE, *_TOO_DEEP, AttributeError, Warning) as error:
         raise _Flawed("has a header that makes no sense") from error
     if dtype.hasobject:
         raise _Flawed("holds pickled Python objects, which run code when read", UnsafeFileError)

@@ -94,8 +94,21 @@ def load_object(
             wanted = {"object": obj, **filters} if obj is not None else filters
             test = matcher(wanted, wildcards=wildcards)
             files = [f for f in files if (p := parse(os.path.basename(f))) and test(p)]
+    files = _without_descriptions(files)
     loaded: AlfBunch = assemble(files, short_keys=short_keys, mmap=mmap)
     return loaded
+
+
+def _without_descriptions(files: list[str]) -> list[str]:
+    """Leave out the ``.ch`` and ``.meta`` of recordings, which are opened together with them."""
+    recordings = {f[: -len("cbin")] for f in files if f.endswith(".cbin")}
+    if not recordings:
+        return files
+    return [
+        f
+        for f in files
+        if not (f.endswith((".ch", ".meta")) and f[: f.rindex(".") + 1] in recordings)
+    ]
 
 
 def select(
