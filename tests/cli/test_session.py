@@ -72,6 +72,7 @@ def test_info_says_what_a_session_is(lab: Path, recording: str) -> None:
     assert f"eid           {recording}" in out
     assert "probe00" in out and "channels per region: " in out
     facts = json.loads(invoke("info", recording, "--json")[1])
+    assert {probe["name"] for probe in facts["insertions"]} == {"probe00", "probe01"}
     probe = facts["insertions"][0]
     assert probe["regions"] and all(count > 0 for count in probe["regions"].values())
     assert "trials" in facts["collections"]["alf"]

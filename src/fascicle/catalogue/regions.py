@@ -18,7 +18,7 @@ from fascicle.catalogue.schema import DEFAULT
 from fascicle.errors import BadFileError
 from fascicle.load.npy import read_npy
 
-_PROBE = re.compile(r"(?:^|/)alf/(probe[^/#]*)(?:/|$)")
+_PROBE = re.compile(r"(?:^|/)alf/(probe[^/#]*)/")
 _FILE = re.compile(r"(?:_\w+_)?(electrodeSites|channels)\.(brainLocationIds_ccf_2017|mlapdv)\.npy")
 #: Spike sortings in the order in which one is chosen; any other comes after, by name.
 SORTINGS = ("iblsorter", "pykilosort", "ks2_matlab", "")
