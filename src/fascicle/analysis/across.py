@@ -87,9 +87,11 @@ def units(
     tables, failed, absent = [], [], []
     for session, probes in _with_bar(sessions, progress):
         try:
-            # After a search by region, only the probes that are there need be read.
-            some = not named and probes is not None
-            for probe in sorted(probes & {*sortings(session)}) if some else [None]:
+            wanted: list[str | None] = [None]
+            if probes is not None and not named:
+                # After a search by region, only the probes that are there need be read.
+                wanted = [probe for probe in sortings(session) if probe in probes]
+            for probe in wanted:
                 table, missing = unit_table.read_units(
                     session, probe, sorting=sorting, revision=revision, spikes=spikes
                 )

@@ -51,7 +51,8 @@ class Snippet:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the voltages, so that numpy functions take a snippet."""
-        return np.array(self.volts, dtype=dtype, copy=True if copy else None)
+        volts: NDArray[Any] = np.asarray(self.volts, dtype=dtype)
+        return volts.copy() if copy else volts
 
 
 def raw(
