@@ -200,10 +200,10 @@ class ConversionMixin(Local):
         if found is None:
             return None
         eid = self.path2eid(text)
-        if eid is None:
+        row = None if eid is None else catalogue.row(eid)
+        if row is None:
             return None
         inside = text[found.end() :].strip("/")
-        row = catalogue.row(eid)
         if not inside:
             return catalogue.sessions_frame([row]).iloc[0]
         datasets = catalogue.datasets(row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -55,6 +54,8 @@ def check(path: str, size: int | None, digest: str, *, check_hash: bool = True) 
     elif check_hash and len(digest) == 32:
         seen = (stat.st_size, stat.st_mtime_ns, stat.st_ino, digest)
         if _verified.get(path) != seen:
+            import hashlib  # OpenSSL takes time to load, and few calls get here
+
             with open(path, "rb") as file:
                 found = hashlib.file_digest(file, "md5").hexdigest()
             if found == digest:

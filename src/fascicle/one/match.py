@@ -112,7 +112,7 @@ def ask(
 def _texts(value: Text) -> tuple[str, ...] | None:
     if value is None:
         return None
-    texts = (value,) if isinstance(value, str) else tuple(value)
+    texts = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
     for text in texts:
         if not isinstance(text, str):
             raise SearchTermError(
@@ -174,7 +174,9 @@ def _file(parts: Mapping[str, tuple[str, ...]], wild: bool) -> str:
         if values is not None and not any(values):
             return ""
         group = f"(?:{before}{required(part)}{after})"
-        return group + "?" if values is None or _empty(values, wild) else group
+        if part == "namespace" and values and _empty(values, wild):
+            return group + "?"  # unlike a timescale, "*" stands for any namespace or none
+        return group + "?" if values is None else group
 
     namespace = optional("namespace", "_", r"_(?=\w)") or "(?!_)"
     extra = optional("extra", r"\.")

@@ -173,7 +173,7 @@ def get(client: str | None = None, silent: bool = True, username: str | None = N
     if key not in caches["CLIENT_MAP"]:
         caches = dict(setup(client, silent, username=username))
         key = key or caches["DEFAULT"]
-    values = Params({**_DEFAULT, **_read(key)}, CACHE_DIR=caches["CLIENT_MAP"][key])
+    values = Params({**_DEFAULT, **_read(str(key))}, CACHE_DIR=caches["CLIENT_MAP"][key])
     return values.set("ALYX_LOGIN", username) if username else values
 
 

@@ -193,9 +193,11 @@ def _in_full(session: str, news: Sequence[Taken], *, last: bool) -> str:
     parts = []
     for (revision, why), datasets in sorted(groups.items()):
         names = datasets[0] if len(datasets) == 1 else f"{len(datasets)} datasets"
-        parts.append(f'took "{revision}" of {names} ({why})')
+        parts.append(f'took "{revision}" for {names} ({why})')
     revisions = quoted(r for t in news for r in t.offered)
-    text = f"Multiple revisions: {revisions} in {session}: {'; '.join(parts)}."
+    folders = {t.dataset.rpartition("/")[0] for t in news}
+    where = f"{session}/{folders.pop()}" if len(folders) == 1 else session
+    text = f"Multiple revisions: {revisions} in {where.rstrip('/')}: {'; '.join(parts)}."
     text += "\n  To choose another, give revision=; one.list_revisions(eid) shows what there is."
     return text + ("\n  From here on, they are counted and summed up." if last else "")
 

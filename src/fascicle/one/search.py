@@ -101,7 +101,7 @@ class SearchMixin(Local):
         frame = self._tables.sessions_if_touched()
         if frame is not None:  # it may have columns that the index does not know
             records = frame.loc[catalogue.eids(rows)].to_dict("records")
-            return [Bunch(r) for r in records]
+            return [Bunch({str(k): v for k, v in r.items()}) for r in records]
         return [session_bunch(catalogue, row) for row in rows]
 
     def _session_bits(self, catalogue: Catalogue, query: dict[str, Any]) -> int:

@@ -65,9 +65,10 @@ def _items(datasets: Any, eid: UUID) -> tuple[list[Any], bool]:
     if isinstance(datasets, str) or not isinstance(datasets, Iterable):
         raise TypeError("`datasets` must be a non-string iterable: load_datasets(eid, [name, …])")
     if hasattr(datasets, "columns"):
-        if "eid" in datasets.index.names and set(datasets.index.get_level_values("eid")) - {eid}:
+        table: Any = datasets
+        if "eid" in table.index.names and set(table.index.get_level_values("eid")) - {eid}:
             raise ValueError(f"the table has datasets of other sessions than {eid}")
-        return list(datasets["rel_path"]), True
+        return list(table["rel_path"]), True
     items = list(datasets)
     kinds = {type(x) for x in items}
     if not (all(issubclass(k, str) for k in kinds) or all(issubclass(k, dict) for k in kinds)):

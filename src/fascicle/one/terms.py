@@ -267,6 +267,6 @@ def _moment(value: Any) -> datetime.datetime:
         raise SearchTermError(
             f"{value!r} is no date: {error}", hint='date_range="2020-01-31", or a list of two'
         ) from None
-    if moment is pd.NaT:
+    if pd.isna(moment):
         raise SearchTermError(f"{value!r} is no date", hint='date_range="2020-01-31"')
     return moment.to_pydatetime().replace(tzinfo=None)
