@@ -41,6 +41,7 @@ def test_known_values(known: OpenSession) -> None:
     assert table.region_id.tolist() == [CA1, TH, VPM, 0]
     assert table.acronym.tolist() == ["CA1", "TH", "VPM", "void"]
     assert table.x.tolist() == [102, -100, -101, 103]
+    assert table.hemisphere.tolist() == ["right", "left", "left", "right"]
     assert table.z.tolist() == [-320, -300, -310, -330]
     assert table.depth.tolist() == [60, 20, 40, 80]  # that of unit 1 comes from its channel
     assert table.n_spikes.tolist() == [2, 4, 0, 1]
@@ -203,6 +204,7 @@ def test_across_the_lab(lab: FolderArchive) -> None:
     right = fascicle.units(region="TH", hemisphere="right", archives=lab, progress=False)
     assert len(left) + len(right) == everything.region_id.isin(below).sum()
     assert (left.x < 0).all() and (right.x > 0).all()
+    assert (everything.region_id >= 0).all()
     same = fascicle.units(sessions, region="TH", label=1, progress=False)
     assert len(same) == len(thalamus)
 
@@ -234,6 +236,19 @@ def test_bar_and_failures(known: OpenSession, capsys: pytest.CaptureFixture[str]
         fascicle.units(fascicle.find(archives=folder), lab="lab")
     with pytest.raises(SearchTermError, match="no hemisphere"):
         fascicle.units(hemisphere="up", archives=folder)
+
+
+def test_negative_ids_are_the_left(known: OpenSession) -> None:
+    name = "alf/probe00/pykilosort/channels."
+    write(known.path, {name + "brainLocationIds_ccf_2017.npy": [-TH, -VPM, CA1, 0]})
+    (known.path / f"{name}mlapdv.npy").unlink()
+    session = add(known, {})
+    table = units(session)
+    assert table.region_id.tolist() == [CA1, TH, VPM, 0]
+    assert table.hemisphere.tolist() == ["", "left", "left", ""]
+    left = fascicle.units(region="TH", hemisphere="left", archives=session.archive)
+    assert left.cluster_id.tolist() == [1, 2]
+    assert not len(fascicle.units(region="TH", hemisphere="right", archives=session.archive))
 
 
 def test_files_that_are_not_here_are_named(known: OpenSession) -> None:

@@ -137,11 +137,12 @@ def _of_session(
 
 def in_places(table: pd.DataFrame, places: list[Place]) -> pd.Series[bool]:
     """Return which units lie in any of some places; a side that is unknown is neither."""
+    sides = {-1: "left", 1: "right"}
     inside = table["region_id"].isin([])
     for place in places:
         here = table["region_id"].isin(place.ids)
         if place.side is not None:
-            here &= table["x"] < 0 if place.side < 0 else table["x"] > 0
+            here &= table["hemisphere"] == sides[place.side]
         inside |= here
     return inside
 

@@ -31,6 +31,7 @@ GOOD = 1.0
 COLUMNS = (
     *("archive", "eid", "pid", "probe", "sorting", "cluster_id", "label", "good"),
     *("n_spikes", "firing_rate", "channel", "depth", "x", "y", "z", "region_id", "acronym"),
+    "hemisphere",
 )
 
 
@@ -71,7 +72,8 @@ def units(
         ``archive``, ``eid``, ``pid``, ``probe``, ``sorting``; ``cluster_id``; ``label`` (0 to 1)
         and ``good``; ``n_spikes``, ``firing_rate`` (1/s); ``channel`` (row of the channels' files)
         and ``depth`` (µm from the tip); ``x``, ``y``, ``z`` (µm in CCF space from bregma: right,
-        front, up) and ``region_id``, ``acronym`` of its channel; then all other metrics.
+        front, up), ``region_id`` (positive CCF id), ``acronym`` and ``hemisphere`` (``left``,
+        ``right``, or empty where it is unknown) of its channel; then all other metrics.
 
     Raises
     ------
@@ -441,11 +443,15 @@ def _pick(values: NDArray[Any] | None, at: NDArray[np.int64]) -> NDArray[np.floa
 def _name_regions(table: pd.DataFrame, sites: Sites, at: NDArray[np.int64]) -> None:
     import pandas as pd
 
-    ids = _pick(sites.region, at)
-    known = ~np.isnan(ids)
-    table["region_id"] = pd.array(np.where(known, ids, 0).astype(np.int64), dtype="Int64")
-    table.loc[~known, "region_id"] = pd.NA
+    signed = _pick(sites.region, at)
+    known = ~np.isnan(signed)
+    ids = np.where(known, np.abs(signed), 0).astype(np.int64)
+    table["region_id"] = pd.Series(ids, table.index).astype("Int64").where(known)
     names = np.full(ids.shape, "", dtype=object)
     if known.any():
-        names[known] = Regions().acronyms(ids[known].astype(np.int64))
+        names[known] = Regions().acronyms(ids[known])
     table["acronym"] = names.astype(str)
+    # A negative id says left; else the side of the midline says it, if it is known.
+    x = table["x"].to_numpy()
+    left, right = (x < 0) | (signed < 0), x > 0
+    table["hemisphere"] = np.select([left, right], ["left", "right"], "")
