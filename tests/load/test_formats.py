@@ -98,6 +98,20 @@ def test_parquet(tmp_path: Path, table: pd.DataFrame) -> None:
         load_file(path)
 
 
+def test_parquet_with_checksums(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "a.b.pqt"
+    table = pa.table({"a": np.arange(1000)})
+    pq.write_table(table, path, write_page_checksum=True, compression="none", use_dictionary=False)
+    data = bytearray(path.read_bytes())
+    data[4000] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(BadFileError, match="no sound Parquet"):
+        load_file(path)
+
+
 def test_parquet_of_more_rows_than_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.b.pqt"
     pd.DataFrame({"a": np.zeros(10_000)}).to_parquet(path)

@@ -101,6 +101,13 @@ def test_filters(save: Save, tmp_path: Path) -> None:
         keys(attribute="nothing")
 
 
+def test_the_object_by_keyword(save: Save, tmp_path: Path) -> None:
+    files = [save("wheel.position.npy"), save("wheelMoves.peak.npy")]
+    assert list(load_object(tmp_path, object="wheel")) == ["position"]
+    assert list(load_object(files, object="wheel")) == ["position"]
+    assert list(load_object(files[0], wildcards=False)) == ["position"]
+
+
 def test_what_is_not_there(save: Save, tmp_path: Path) -> None:
     with pytest.raises(ALFObjectNotFound, match="no object 'spikes'") as caught:
         load_object(tmp_path, "spikes")

@@ -86,12 +86,12 @@ def load_object(
     --------
     >>> trials = load_object("sub/2020-01-01/001/alf", "trials", namespace="ibl")  # doctest: +SKIP
     """
+    wanted = {**filters} if obj is None else {"object": obj, **filters}
     if isinstance(source, str | os.PathLike):
-        files = select(source, obj, wildcards=wildcards, **filters)
+        files = select(source, wanted.pop("object", None), wildcards=wildcards, **wanted)
     else:
         files = [os.fspath(f) for f in source]
-        if obj is not None or filters:
-            wanted = {"object": obj, **filters} if obj is not None else filters
+        if wanted:
             test = matcher(wanted, wildcards=wildcards)
             files = [f for f in files if (p := parse(os.path.basename(f))) and test(p)]
     files = _without_descriptions(files)
@@ -144,7 +144,7 @@ def select(
                     f"{name} is neither a folder nor an ALF file name",
                     hint="give a folder that exists, and an object: load_object(folder, 'spikes')",
                 )
-            obj = parts.object if not wildcards else re.sub(r"([*?[])", r"[\1]", parts.object)
+            obj = parts.object if wildcards else rf"{parts.object}\Z"
     elif obj is None:
         there = objects_of(os.listdir(folder))
         raise ALFInvalid(

@@ -85,7 +85,7 @@ def read_parquet(path: str | os.PathLike[str]) -> pd.DataFrame:
     if ends != b"PAR1" or size < 12:
         raise TruncatedFileError(f"{name} is cut short: its footer is missing", hint=_HINT)
     try:
-        with pq.ParquetFile(name) as table:
+        with pq.ParquetFile(name, page_checksum_verification=True) as table:
             meta = table.metadata
             cells = meta.num_rows * max(meta.num_columns, 1)
             if meta.num_rows < 0 or cells > _memory():
