@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from fascicle.one.alf.io import AlfBunch
 
 _LIMIT = int(QC.FAIL)
+_ID = re.compile(r"\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\.|$)")
 
 
 class LoadingMixin(FilesMixin, ListingMixin):
@@ -89,10 +91,7 @@ class LoadingMixin(FilesMixin, ListingMixin):
         files = self._present(contents, taken, f'ALF object "{obj}"', check_hash=check_hash)
         if download_only:
             return alf_paths(files)
-        from fascicle.one.alf.io import load_object
-
-        found: AlfBunch = load_object(files, wildcards=self.wildcards)
-        return found
+        return self._assembled(files)
 
     @takes_session
     def load_dataset(
@@ -324,12 +323,10 @@ class LoadingMixin(FilesMixin, ListingMixin):
         )
         if download_only:
             return alf_paths(files)
-        from fascicle.one.alf.io import load_object
-
         objects: dict[str, list[str]] = {}
         for file in files:
             objects.setdefault(match.object_of(file.replace(os.sep, "/")), []).append(file)
-        return Bunch({k: load_object(v, wildcards=self.wildcards) for k, v in objects.items()})
+        return Bunch({k: self._assembled(v) for k, v in objects.items()})
 
     # -- choosing --------------------------------------------------------------------------------
 
@@ -380,6 +377,15 @@ class LoadingMixin(FilesMixin, ListingMixin):
             raise self._absent(contents, [contents.paths[t.position] for t in taken], what)
         self._teller.tell(contents.folder, taken)
         return files
+
+    def _assembled(self, files: Sequence[str]) -> AlfBunch:
+        """Return the object that some files are, without the ids that may be in their names."""
+        from fascicle.one.alf.io import load_object
+
+        found: AlfBunch = load_object(files, wildcards=self.wildcards)
+        if not self.uuid_filenames:
+            return found
+        return type(found)({_ID.sub("", key): value for key, value in found.items()})
 
     def _content(self, file: str, download_only: bool) -> Any:
         if download_only:
