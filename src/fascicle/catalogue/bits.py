@@ -8,6 +8,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from itertools import compress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _TO_TRUTH = bytes.maketrans(b"01", b"\x00\x01")
 _ONE = ord("1")
@@ -47,16 +52,11 @@ def decode(blob: bytes, n: int) -> int:
     return from_rows(_integers(blob), n)
 
 
-def union(blobs: Iterable[bytes], n: int) -> int:
-    """Return the union of many packed sets."""
-    dense = 0
-    sparse: set[int] = set()
-    for blob in blobs:
-        if blob[:1] == b"b":
-            dense |= int.from_bytes(blob[1:], "little")
-        else:
-            sparse.update(_integers(blob))
-    return dense | from_rows(sparse, n) if sparse else dense
+def from_mask(mask: NDArray[np.bool_]) -> int:
+    """Return the set of the rows where a numpy array is true."""
+    import numpy as np
+
+    return int.from_bytes(np.packbits(mask, bitorder="little").tobytes(), "little")
 
 
 def _integers(blob: bytes) -> array[int]:

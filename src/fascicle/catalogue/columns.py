@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date as Date
 from typing import Any
@@ -117,10 +116,6 @@ class Columns:
 
     def take(self, rows: NDArray[np.intp]) -> Columns:
         """Return the columns with only some datasets, in the given order; all sessions stay."""
-        odd = self.odd_hashes
-        if odd:
-            position = {int(r): i for i, r in enumerate(rows)}
-            odd = {position[r]: text for r, text in odd.items() if r in position}
         return replace(
             self,
             session=self.session[rows],
@@ -128,72 +123,49 @@ class Columns:
             records=self.records[rows],
             flags=self.flags[rows],
             stats=None if self.stats is None else self.stats[rows],
-            odd_hashes=odd,
+            odd_hashes=_moved(self.odd_hashes, rows),
         )
 
-    def arranged(self) -> Columns:
-        """Return the columns in the order of the files: sessions latest first, paths by name."""
+    def arrange(self) -> Columns:
+        """Put the rows into the order of the files: sessions latest first, paths by name.
+
+        Works in place, one array after the other, since there may be millions of rows.
+        """
         order = sorted(range(len(self.sessions)), key=lambda i: _session_key(self.sessions[i]))
         place = np.empty(len(order), np.int32)
         place[order] = np.arange(len(order), dtype=np.int32)
-        used = np.unique(self.path) if self.n_datasets else np.zeros(0, np.int32)
-        texts = sorted({self.paths[p] for p in used.tolist()})
+        used = np.unique(self.path).tolist()
+        texts = sorted({self.paths[p] for p in used})
         number = {text: i for i, text in enumerate(texts)}
-        code = np.zeros(len(self.paths), np.int32)
-        for p in used.tolist():
-            code[p] = number[self.paths[p]]
-        session = place[self.session] if self.n_datasets else self.session
-        path = code[self.path] if self.n_datasets else self.path
-        key = session.astype(np.int64) * max(len(texts), 1) + path
-        rows = np.argsort(key, kind="stable") if np.any(key[1:] < key[:-1]) else None
-        out = replace(
-            self,
-            sessions=[self.sessions[i] for i in order],
-            session=session,
-            path=path,
-            paths=texts,
-        )
-        return out if rows is None else out.take(rows)
+        code = np.zeros(max(len(self.paths), 1), np.int32)
+        code[used] = [number[self.paths[p]] for p in used]
+        self.sessions = [self.sessions[i] for i in order]
+        self.paths = texts
+        self.session = place[self.session]
+        self.path = code[self.path]
+        key = self.session.astype(np.int64) * max(len(texts), 1) + self.path
+        if not np.any(key[1:] < key[:-1]):
+            return self
+        rows = np.argsort(key, kind="stable")
+        del key
+        self.odd_hashes = _moved(self.odd_hashes, rows)
+        self.session = self.session[rows]
+        self.path = self.path[rows]
+        self.flags = self.flags[rows]
+        self.records = self.records[rows]
+        if self.stats is not None:
+            self.stats = self.stats[rows]
+        return self
+
+
+def _moved(odd: dict[int, str], rows: NDArray[np.intp]) -> dict[int, str]:
+    if not odd:
+        return {}
+    place = {int(r): i for i, r in enumerate(rows)}
+    return {place[r]: text for r, text in odd.items() if r in place}
 
 
 def _session_key(s: SessionRow) -> tuple[Any, ...]:
     # Descending text needs inverted characters; the terminator makes a prefix sort last.
     inverted = (*(-ord(c) for c in s.subject), 1)
     return (not s.listed, -s.date.toordinal(), inverted, -s.number, s.eid)
-
-
-def concatenate(parts: Iterable[Columns], meta: dict[str, Any]) -> Columns:
-    """Join columns that share no session; paths are numbered anew."""
-    chunks = list(parts)
-    number: dict[str, int] = {}
-    sessions: list[SessionRow] = []
-    insertions: list[InsertionRow] = []
-    odd: dict[int, str] = {}
-    session, path, rows = [], [], 0
-    for c in chunks:
-        code = np.array([number.setdefault(p, len(number)) for p in c.paths], np.int32)
-        path.append(code[c.path] if c.n_datasets else c.path)
-        session.append(c.session + np.int32(len(sessions)))
-        odd.update({r + rows: text for r, text in c.odd_hashes.items()})
-        rows += c.n_datasets
-        sessions.extend(c.sessions)
-        insertions.extend(c.insertions)
-    if not chunks:
-        return replace(Columns.empty(), meta=meta)
-    seen = any(c.stats is not None for c in chunks)
-    return Columns(
-        sessions,
-        np.concatenate(session).astype(np.int32),
-        np.concatenate(path).astype(np.int32),
-        list(number),
-        np.concatenate([c.records for c in chunks]),
-        np.concatenate([c.flags for c in chunks]),
-        np.concatenate(
-            [np.zeros(c.n_datasets, STAT_DTYPE) if c.stats is None else c.stats for c in chunks]
-        )
-        if seen
-        else None,
-        odd,
-        insertions,
-        meta,
-    )

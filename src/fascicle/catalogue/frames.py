@@ -93,7 +93,7 @@ def datasets(catalogue: Catalogue, rows: Sequence[int] | None = None) -> pd.Data
         firsts.append((row, len(flag)))
         if not whole:
             raw.append(catalogue._records(starts[row], len(flag)))
-    data = bytes(catalogue._packed) if whole else b"".join(raw)
+    data = bytes(catalogue._beside(".bin")) if whole else b"".join(raw)
     count = np.array([n for _, n in firsts], np.int64)
     table = _objects(catalogue.paths())
     code = np.frombuffer(b"".join(codes), "<u4")

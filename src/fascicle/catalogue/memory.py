@@ -13,7 +13,7 @@ def in_memory(columns: Columns, *, root: Path | None = None) -> Catalogue:
     """Return a catalogue of columns without writing anything."""
     from fascicle.catalogue import segment
 
-    columns = columns.arranged()
+    columns.arrange()
     con = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    segment.fill(con, columns)
-    return Catalogue(con, columns.records.tobytes(), root=root)
+    beside = {ending: array.tobytes() for ending, array in segment.fill(con, columns).items()}
+    return Catalogue(con, beside, root=root)

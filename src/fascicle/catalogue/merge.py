@@ -78,7 +78,7 @@ class Merger:
         local = known is None or self.new_ids or is_local(base.meta)
         sessions, place = self._sessions(base)
         rows = self._match(base, sessions, place)
-        new, changed = self._found(base, rows)
+        new, changed, doubtful = self._found(base, rows)
         keep = self._still_there(base, rows.old, local)
         out = self._join(base, np.flatnonzero(keep), rows, new, sessions)
         report.added = int((rows.old < 0).sum())
@@ -86,7 +86,9 @@ class Merger:
         report.removed = base.n_datasets - int(keep.sum()) - int((rows.old >= 0).sum())
         out = self._without_empty(out, local)
         self.clock.lap("merge")
-        report.problems += self.hasher.fill(out, self._to_hash(out, int(keep.sum()), changed))
+        report.problems += self.hasher.fill(
+            out, self._to_hash(out, int(keep.sum()), changed | doubtful)
+        )
         self.clock.lap("hash")
         was = base.meta.get("index", {})
         hashed = self.wanted["hashed"] or was.get("hashed", False)
@@ -175,13 +177,22 @@ class Merger:
                 if rel_path.count("-") >= 4:
                     ids[j] = _named_id(eid, rel_path, named)
             if not self.new_ids:
-                ids = [b"" if row >= 0 else raw for raw, row in zip(ids, old[k : k + len(ids)], strict=True)]
+                ids = [
+                    b"" if row >= 0 else raw
+                    for raw, row in zip(ids, old[k : k + len(ids)], strict=True)
+                ]
             out += ids
             k += len(paths)
         return out
 
-    def _found(self, base: Columns, rows: _Rows) -> tuple[Columns, NDArray[np.bool_]]:
-        """Return the rows of the files, and which files changed since they were last seen."""
+    def _found(
+        self, base: Columns, rows: _Rows
+    ) -> tuple[Columns, NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return the rows of the files, which of them changed, and which may have.
+
+        A file may have changed where it was written so shortly before it was last looked at that
+        its time stamp cannot tell.
+        """
         n = len(rows.old)
         stats, started = self.stats, self.listing.started_ns
         records = np.zeros(n, RECORD_DTYPE)
@@ -195,8 +206,8 @@ class Merger:
         )
         for k in np.flatnonzero(stats[:, 1] > started - _RACE_NS).tolist():
             if is_racy(int(stats[k, 1]), started):
-                seen_now["mtime"][k] = 0  # counts as changed next time
-        changed = np.zeros(n, bool)
+                seen_now["mtime"][k] = 0  # cannot tell next time
+        changed, doubtful = np.zeros(n, bool), np.zeros(n, bool)
         has = np.flatnonzero(rows.old >= 0)
         if len(has):
             was = rows.old[has]
@@ -207,8 +218,9 @@ class Merger:
             first_sight = seen["inode"] == 0
             moved = size != stats[has, 0]
             for name, column in (("mtime", 1), ("ctime", 2), ("inode", 3)):
-                moved |= seen[name] != stats[has, column]
+                moved |= (seen[name] != stats[has, column]) & (seen[name] != 0)
             changed[has] = moved & ~first_sight
+            doubtful[has] = (seen["mtime"] == 0) & ~first_sight
             # At first sight the record is an archive's and stays the truth; later the file is.
             now = np.where(first_sight & (size >= 0), size, stats[has, 0])
             records["size"][has] = now
@@ -221,6 +233,7 @@ class Merger:
         return (
             Columns([], rows.session, rows.path, rows.paths, records, flags, seen_now, odd),
             changed,
+            doubtful,
         )
 
     def _path(self, k: int) -> str:

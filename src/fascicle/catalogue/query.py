@@ -12,9 +12,11 @@ import os
 import sqlite3
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date as Date
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, SafeUUID
@@ -44,7 +46,43 @@ T = TypeVar("T")
 
 _set_int = UUID.int.__set__  # type: ignore[misc, attr-defined]
 _set_safe = UUID.is_safe.__set__  # type: ignore[misc, attr-defined]
-_MANY_PATHS = 400  # above this one pass over all postings beats looking each up
+_MANY_PATHS = 4_000
+_MANY_ROWS = 300_000  # above these numpy's loading is worth its time
+_MEMO = 256  # sets of sessions that are kept for questions asked again
+
+
+def _few(keys: array[int], wanted: Iterable[int], mask: int) -> list[int]:
+    """Return the positions of the wanted paths' classes among the keys of postings."""
+    out = []
+    for p in wanted:
+        k = bisect_left(keys, p * 32)
+        while k < len(keys) and keys[k] >> 5 == p:
+            if mask >> (keys[k] & 31) & 1:
+                out.append(k)
+            k += 1
+    return out
+
+
+def _many(keys: array[int], wanted: Sequence[int], mask: int) -> list[int]:
+    """Do the same for so many paths that numpy's loading is worth its time."""
+    import numpy as np
+
+    key = np.frombuffer(keys, np.uint32)
+    chosen = np.zeros(int(key[-1] >> 5) + 1, bool)
+    chosen[list(wanted)] = True
+    good = np.array([mask >> c & 1 for c in range(32)], bool)
+    return np.flatnonzero(chosen[key >> 5] & good[key & 31]).tolist()
+
+
+def _joined(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield ascending spans, neighbours as one."""
+    start, end = spans[0]
+    for a, b in spans[1:]:
+        if a != end:
+            yield start, end
+            start = a
+        end = b
+    yield start, end
 
 
 def make_uuid(raw: bytes) -> UUID:
@@ -52,6 +90,18 @@ def make_uuid(raw: bytes) -> UUID:
     out = UUID.__new__(UUID)
     _set_int(out, int.from_bytes(raw, "big"))
     _set_safe(out, SafeUUID.unknown)
+    return out
+
+
+def _from_big_endian(raw: bytes) -> int:
+    return int.from_bytes(raw, "big")
+
+
+def make_uuids(raw: Sequence[bytes]) -> list[UUID]:
+    """Return many UUIDs, several times faster than one by one."""
+    out = list(map(UUID.__new__, repeat(UUID, len(raw))))
+    deque(map(_set_int, out, map(_from_big_endian, raw)), 0)
+    deque(map(_set_safe, out, repeat(SafeUUID.unknown)), 0)
     return out
 
 
@@ -153,13 +203,14 @@ class Catalogue:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        records: Path | bytes,
+        source: Path | dict[str, bytes],
         *,
         root: Path | None = None,
         number: int = 0,
     ) -> None:
         self._con = connection
-        self._source = records
+        self._source = source
+        self._maps: dict[str, mmap.mmap | bytes] = {}
         self.root = root
         self.number = number
         self.meta: dict[str, Any] = {
@@ -225,7 +276,7 @@ class Catalogue:
         try:
             con = sqlite3.connect(uri, uri=True, check_same_thread=False)
             con.execute("PRAGMA mmap_size=1073741824")
-            return cls(con, Path(f"{stem}.bin"), root=root, number=number)
+            return cls(con, stem, root=root, number=number)
         except (sqlite3.Error, KeyError, ValueError) as error:
             raise CatalogueError(
                 f"the index file {stem}.sqlite cannot be read: {error}",
@@ -236,11 +287,12 @@ class Catalogue:
         """Release the files."""
         self._con.close()
         self._memo.clear()
+        self._maps.clear()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if isinstance(self._source, bytes):
+        if isinstance(self._source, dict):
             return _from_memory, (self._con.serialize(), self._source, self.root)
-        return Catalogue.from_files, (self._source.with_suffix(""), self.root, self.number)
+        return _from_files, (self._source, self.root, self.number)
 
     def __repr__(self) -> str:
         return (
@@ -298,15 +350,9 @@ class Catalogue:
 
     def between(self, start: Date | None, end: Date | None) -> int:
         """Return the sessions of a range of days, both ends included."""
-
-        def read() -> array[int]:
-            out = array("i")
-            out.frombytes(self._array("dates"))
-            return out[: self.n_sessions]
-
-        dates = self._once("dates", read)  # negated, ascending
-        a = 0 if end is None else bisect_left(dates, -end.toordinal())
-        b = len(dates) if start is None else bisect_right(dates, -start.toordinal())
+        dates, n = self._typed("dates", "i"), self.n_sessions  # negated, ascending
+        a = 0 if end is None else bisect_left(dates, -end.toordinal(), 0, n)
+        b = n if start is None else bisect_right(dates, -start.toordinal(), 0, n)
         return _bits.span(a, b)
 
     def having(
@@ -316,6 +362,7 @@ class Catalogue:
         of: str = "name",
         qc_lte: int = 40,
         exists: bool | None = True,
+        key: str | None = None,
     ) -> int:
         """Return the sessions that have a dataset for which a test holds.
 
@@ -329,38 +376,72 @@ class Catalogue:
             Worst quality control accepted (0, 10, 30, 40 or 50).
         exists : bool or None
             Whether the archive must (True) or must not (False) have it; None for either.
+        key : str, optional
+            Says what the predicate tests, so that the answer to the same question is kept.
         """
-        paths = self.paths()
+        question = ("having", key, of, qc_lte, exists)
+        if key is not None and question in self._memo:
+            found: int = self._memo[question]
+            return found
         if of == "name":
-            names = self._names()
             good = {name for name in self._distinct_names() if predicate(name)}
-            wanted = [p for p, name in enumerate(names) if name in good] if good else []
+            wanted = [p for p, name in enumerate(self._names()) if name in good] if good else []
         else:
-            wanted = [p for p, path in enumerate(paths) if predicate(path)]
-        return self._sessions_with(wanted, classes(QC_CODE[qc_lte], exists=exists))
+            wanted = [p for p, path in enumerate(self.paths()) if predicate(path)]
+        out = self._sessions_with(wanted, classes(QC_CODE[qc_lte], exists=exists))
+        if key is not None:
+            if len(self._memo) > _MEMO:
+                for old in [q for q in self._memo if q[0] == "having"]:
+                    del self._memo[old]
+            self._memo[question] = out
+        return out
 
     def having_qc(self, qc_lte: int) -> int:
         """Return the sessions with any dataset that exists and has at most that QC value."""
         return self._sessions_with(range(len(self.paths())), classes(QC_CODE[qc_lte]))
 
     def _sessions_with(self, wanted: Sequence[int], mask: int) -> int:
+        keys, ends = self._typed("posting_keys", "I"), self._typed("posting_ends", "Q")
         seen = self._path_classes()
         wanted = [p for p in wanted if seen[p] & mask]
-        if not wanted:
+        positions = (_few if len(wanted) < _MANY_PATHS else _many)(keys, wanted, mask)
+        out, spans = 0, []
+        for k in positions:
+            start, end = ends[k - 1] if k else 0, ends[k]
+            if start == end:
+                out |= int.from_bytes(self._dense(k), "little")
+            else:
+                spans.append((start, end))
+        return (out | self._sparse(spans)) & self.everything
+
+    def _dense(self, k: int) -> bytes:
+        ask = "SELECT sessions FROM posting WHERE k = ?"
+        return bytes(self._con.execute(ask, (k,)).fetchone()[0])
+
+    def _sparse(self, spans: list[tuple[int, int]]) -> int:
+        if not spans:
             return 0
-        if len(wanted) > _MANY_PATHS:
-            chosen = bytearray(len(seen))
-            for p in wanted:
-                chosen[p] = 1
-            rows = self._con.execute(
-                "SELECT path, class, sessions FROM posting WHERE path BETWEEN ? AND ?",
-                (wanted[0], wanted[-1]),
-            )
-            blobs: Iterable[bytes] = (s for p, c, s in rows if chosen[p] and mask >> c & 1)
-        else:
-            ask = "SELECT class, sessions FROM posting WHERE path = ?"
-            blobs = (s for p in wanted for c, s in self._con.execute(ask, (p,)) if mask >> c & 1)
-        return _bits.union(blobs, self.n_rows) & self.everything
+        rows = memoryview(self._beside(".rows")).cast("I")
+        if sum(b - a for a, b in spans) < _MANY_ROWS:
+            sparse: set[int] = set()
+            for a, b in spans:
+                sparse.update(rows[a:b])
+            return _bits.from_rows(sparse, self.n_rows)
+        import numpy as np
+
+        numbers = np.frombuffer(rows, np.uint32)
+        mask = np.zeros(self.n_rows, bool)
+        for a, b in _joined(spans):
+            mask[numbers[a:b]] = True
+        return _bits.from_mask(mask)
+
+    def _typed(self, name: str, code: str) -> array[int]:
+        def read() -> array[int]:
+            out = array(code)
+            out.frombytes(self._array(name))
+            return out
+
+        return self._once(("array", name), read)
 
     def in_regions(self, ids: Iterable[int], *, side: int | None = None) -> int:
         """Return the sessions with a probe insertion in some regions.
@@ -398,9 +479,13 @@ class Catalogue:
 
     def eids(self, rows: Iterable[int] | None = None) -> list[UUID]:
         """Return the ids of some rows (default: of all sessions)."""
-        rows = range(self.n_sessions) if rows is None else rows
-        known, eid = self._uuids, self.eid
-        return [known[r] or eid(r) for r in rows]
+        rows = range(self.n_sessions) if rows is None else list(rows)
+        known, raw = self._uuids, self._eid_bytes
+        missing = [r for r in rows if known[r] is None]
+        made = make_uuids([raw[i : i + 16] for i in (16 * r for r in missing)])
+        for r, u in zip(missing, made, strict=True):
+            known[r] = u
+        return [known[r] for r in rows]  # type: ignore[misc]
 
     def row(self, eid: UUID | str | bytes) -> int | None:
         """Return the row of a session's id; None where it is unknown."""
@@ -474,12 +559,7 @@ class Catalogue:
         return self._once("distinct", lambda: list(dict.fromkeys(self._names())))
 
     def _path_classes(self) -> array[int]:
-        def read() -> array[int]:
-            out = array("I")
-            out.frombytes(self._array("path_classes"))
-            return out
-
-        return self._once("classes", read)
+        return self._typed("path_classes", "I")
 
     def paths_with(self, *, qc_lte: int = 40, exists: bool | None = None) -> list[str]:
         """Return the distinct paths that occur with at most some QC value."""
@@ -488,12 +568,7 @@ class Catalogue:
         return [path for path, c in zip(self.paths(), seen, strict=True) if c & mask]
 
     def _starts(self) -> array[int]:
-        def read() -> array[int]:
-            out = array("q")
-            out.frombytes(self._array("starts"))
-            return out
-
-        return self._once("starts", read)
+        return self._typed("starts", "q")
 
     def datasets(self, row: int) -> Datasets:
         """Return the datasets of a session."""
@@ -519,32 +594,37 @@ class Catalogue:
         raw = as_bytes(identifier)
         if raw is None or not self.n_datasets:
             return None
-        data, at = self._packed, -1
-        while True:
-            at = data.find(raw, at + 1)
-            if at < 0:
-                return None
-            if at % RECORD == 0:
-                record = at // RECORD
+        heads = memoryview(self._beside(".ids")).cast("I")
+        head, n = int.from_bytes(raw[:4], "big"), self.n_datasets
+        for at in range(bisect_left(heads, head, 0, n), n):
+            if heads[at] != head:
+                break
+            record = heads[n + at]
+            if self._records(record, 1)[:16] == raw:
                 row = bisect_right(self._starts(), record) - 1
                 return row, record - self._starts()[row]
+        return None
 
     @property
     def has_default_revision(self) -> bool:
         """Whether the tables say which revisions are the default."""
         return bool(self.meta.get("has_default_revision"))
 
-    @cached_property
-    def _packed(self) -> mmap.mmap | bytes:
-        if isinstance(self._source, bytes):
-            return self._source
-        if not self.n_datasets:
-            return b""
-        with self._source.open("rb") as f:
-            return mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
+    def _beside(self, ending: str) -> mmap.mmap | bytes:
+        """Return one of the arrays that lie beside the database."""
+        found = self._maps.get(ending)
+        if found is None:
+            if isinstance(self._source, dict):
+                found = self._source[ending]
+            else:
+                with Path(f"{self._source}{ending}").open("rb") as f:
+                    size = os.fstat(f.fileno()).st_size
+                    found = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+            self._maps[ending] = found
+        return found
 
     def _records(self, first: int, n: int) -> bytes:
-        return bytes(self._packed[first * RECORD : (first + n) * RECORD])
+        return bytes(self._beside(".bin")[first * RECORD : (first + n) * RECORD])
 
     def _record(self, record: int, flags: int) -> tuple[UUID, str, int | None]:
         raw = self._records(record, 1)
@@ -626,7 +706,7 @@ class Catalogue:
         """Apply a `fascicle.catalogue.Change` to the newest state; return the new one."""
         from fascicle.catalogue.store import Store
 
-        if self.root is None or isinstance(self._source, bytes):
+        if self.root is None or isinstance(self._source, dict):
             raise CatalogueError(
                 "a catalogue in memory has no folder to be written to",
                 hint="open a folder with Catalogue.open(DIR), or index one: fascicle index DIR",
@@ -634,7 +714,11 @@ class Catalogue:
         return Store(self.root, tables_dir=self.meta.get("tables_dir")).commit(change)
 
 
-def _from_memory(database: bytes, records: bytes, root: Path | None) -> Catalogue:
+def _from_files(stem: Path, root: Path | None, number: int) -> Catalogue:
+    return Catalogue.from_files(stem, root=root, number=number)
+
+
+def _from_memory(database: bytes, source: dict[str, bytes], root: Path | None) -> Catalogue:
     con = sqlite3.connect(":memory:", check_same_thread=False)
     con.deserialize(database)
-    return Catalogue(con, records, root=root)
+    return Catalogue(con, source, root=root)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import date as Date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def columns_of(catalogue: Catalogue) -> Columns:
         np.repeat(np.arange(len(sessions), dtype=np.int32), counts),
         np.frombuffer(b"".join(r[0] for r in rows), "<u4").astype(np.int32),
         list(catalogue.paths()),
-        np.frombuffer(bytes(catalogue._packed), RECORD_DTYPE).copy(),
+        np.frombuffer(catalogue._beside(".bin"), RECORD_DTYPE).copy(),
         np.frombuffer(b"".join(r[1] for r in rows), np.uint8).copy(),
         _stats(catalogue),
         dict(con.execute("SELECT record, hash FROM odd_hash")),
@@ -59,10 +58,9 @@ def columns_of(catalogue: Catalogue) -> Columns:
 
 
 def _stats(catalogue: Catalogue) -> np.ndarray[Any, Any] | None:
-    source = catalogue._source
-    if isinstance(source, bytes) or not catalogue.meta["has_stats"]:
+    if not catalogue.meta["has_stats"]:
         return None
-    return np.fromfile(Path(source).with_suffix(".stat"), STAT_DTYPE)
+    return np.frombuffer(catalogue._beside(".stat"), STAT_DTYPE).copy()
 
 
 def _insertions(catalogue: Catalogue, eids: bytes) -> list[InsertionRow]:

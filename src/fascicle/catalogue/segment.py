@@ -1,18 +1,18 @@
-"""One state of the catalogue as files that never change: a search file and packed records.
+"""One state of the catalogue as files that never change.
 
-``NAME.sqlite`` answers searches; ``NAME.bin`` holds ids, md5s and sizes in session order, read
-only for the rows asked for; ``NAME.stat`` holds what the disk said of each file, for re-indexing.
+``NAME.sqlite`` answers searches. Beside it lie arrays of fixed width, of which only the rows asked
+for are read: ``.bin`` ids, md5s and sizes in session order; ``.ids`` the same ids sorted, to find
+one; ``.rows`` the sessions that have each rare path; ``.stat`` what the disk said of each file.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ CREATE TABLE session (n INTEGER PRIMARY KEY, lab TEXT, subject TEXT, date INTEGE
                       task_protocol TEXT, projects TEXT, folder TEXT);
 CREATE TABLE contents (n INTEGER PRIMARY KEY, paths BLOB, flags BLOB);
 CREATE TABLE value (field TEXT, value, sessions BLOB);
-CREATE TABLE posting (path INTEGER, class INTEGER, sessions BLOB, PRIMARY KEY (path, class));
+CREATE TABLE posting (k INTEGER PRIMARY KEY, sessions BLOB);
 CREATE TABLE odd_hash (record INTEGER PRIMARY KEY, hash TEXT);
 CREATE TABLE insertion (i INTEGER PRIMARY KEY, pid BLOB, n INTEGER, name TEXT, model TEXT,
                         serial TEXT, extra TEXT, known INTEGER, source TEXT);
@@ -40,6 +40,10 @@ CREATE INDEX insertion_pid ON insertion (pid);
 CREATE INDEX region_ccf ON region (ccf);
 CREATE INDEX region_insertion ON region (i);
 """
+
+
+#: The endings of a segment's files.
+ENDINGS = (".sqlite", ".bin", ".ids", ".rows", ".stat")
 
 
 def encode_rows(rows: NDArray[np.integer[Any]], n_sessions: int) -> bytes:
@@ -58,7 +62,7 @@ def write(columns: Columns, stem: Path, *, sync: bool = True) -> None:
     Parameters
     ----------
     columns : Columns
-        Must be arranged (`Columns.arranged`).
+        Must be arranged (`Columns.arrange`).
     stem : pathlib.Path
         Path without ending; the files must not exist.
     sync : bool
@@ -67,16 +71,23 @@ def write(columns: Columns, stem: Path, *, sync: bool = True) -> None:
     con = sqlite3.connect(f"{stem}.sqlite", isolation_level=None)
     try:
         con.executescript("PRAGMA page_size=8192; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;")
-        fill(con, columns)
+        beside = fill(con, columns)
     finally:
         con.close()
-    _write_array(Path(f"{stem}.bin"), columns.records)
-    if columns.stats is not None:
-        _write_array(Path(f"{stem}.stat"), columns.stats)
+    for ending, array in beside.items():
+        _write_array(Path(f"{stem}{ending}"), array)
     if sync:
-        for ending in (".sqlite", ".bin", ".stat"):
-            if os.path.exists(f"{stem}{ending}"):
+        for ending in ENDINGS:
+            if Path(f"{stem}{ending}").exists():
                 sync_file(f"{stem}{ending}")
+
+
+def _sorted_ids(columns: Columns) -> NDArray[np.uint32]:
+    """Return the first four bytes of the ids, sorted, and then the record of each."""
+    heads = columns.records["id"].tobytes()
+    first = np.frombuffer(heads, ">u4")[::4] if heads else np.zeros(0, ">u4")
+    order = np.argsort(first, kind="stable")
+    return np.concatenate([first[order], order]).astype("<u4")
 
 
 def sync_file(path: str | os.PathLike[str]) -> None:
@@ -93,10 +104,11 @@ def _write_array(path: Path, array: NDArray[Any]) -> None:
         f.write(array.data if array.flags.c_contiguous else array.tobytes())
 
 
-def fill(con: sqlite3.Connection, columns: Columns) -> None:
-    """Put arranged columns into an empty database."""
+def fill(con: sqlite3.Connection, columns: Columns) -> dict[str, NDArray[Any]]:
+    """Put arranged columns into an empty database; return the arrays that lie beside it."""
     sessions = columns.sessions
     listed = sum(s.listed for s in sessions)
+    found = _postings(columns)
     con.executescript(_SCHEMA)
     con.execute("BEGIN")
     meta = dict(columns.meta)
@@ -108,7 +120,7 @@ def fill(con: sqlite3.Connection, columns: Columns) -> None:
         has_stats=columns.stats is not None,
     )
     con.executemany("INSERT INTO meta VALUES (?, ?)", ((k, json.dumps(v)) for k, v in meta.items()))
-    con.executemany("INSERT INTO array VALUES (?, ?)", _arrays(columns))
+    con.executemany("INSERT INTO array VALUES (?, ?)", _arrays(columns, found))
     con.executemany(
         "INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -130,18 +142,26 @@ def fill(con: sqlite3.Connection, columns: Columns) -> None:
         con.executemany(
             "INSERT INTO value VALUES (?, ?, ?)", _values(sessions[:listed], name, len(sessions))
         )
-    con.executemany("INSERT INTO posting VALUES (?, ?, ?)", _postings(columns))
+    con.executemany("INSERT INTO posting VALUES (?, ?)", found.dense.items())
     con.executemany("INSERT INTO odd_hash VALUES (?, ?)", columns.odd_hashes.items())
     _fill_insertions(con, columns)
     con.execute("COMMIT")
     con.executescript(_INDEXES)
+    beside: dict[str, NDArray[Any]] = {
+        ".bin": columns.records,
+        ".ids": _sorted_ids(columns),
+        ".rows": found.rows,
+    }
+    if columns.stats is not None:
+        beside[".stat"] = columns.stats
+    return beside
 
 
 def _starts(columns: Columns) -> NDArray[np.int64]:
     return np.searchsorted(columns.session, np.arange(len(columns.sessions) + 1))
 
 
-def _arrays(columns: Columns) -> Iterator[tuple[str, bytes]]:
+def _arrays(columns: Columns, found: Postings) -> Iterator[tuple[str, bytes]]:
     sessions = columns.sessions
     yield "eids", b"".join(s.eid for s in sessions)
     # Sessions are latest first, so the negated dates ascend and can be bisected.
@@ -155,6 +175,8 @@ def _arrays(columns: Columns) -> Iterator[tuple[str, bytes]]:
             columns.path,
             np.left_shift(np.uint32(1), columns.flags & CLASS_MASK, dtype=np.uint32),
         )
+    yield "posting_keys", found.keys.tobytes()
+    yield "posting_ends", found.ends.tobytes()
     yield "path_classes", seen.astype("<u4").tobytes()
 
 
@@ -177,21 +199,47 @@ def _values(
         yield name, value, encode_rows(np.array(where), n_rows)
 
 
-def _postings(columns: Columns) -> Iterator[tuple[int, int, bytes]]:
-    if not columns.n_datasets:
-        return
-    key = columns.path.astype(np.int32) * np.int32(32) + (columns.flags & CLASS_MASK)
+class Postings(NamedTuple):
+    """For each path and class the sessions that have it, by ``path * 32 + class``.
+
+    Attributes
+    ----------
+    keys : ndarray of uint32
+        Ascending.
+    ends : ndarray of uint64
+        Where the sparse rows of each key end; a dense key has none.
+    rows : ndarray of uint32
+        Sessions of the sparse keys, one after the other.
+    dense : dict
+        Sessions of the dense keys as bits, by position of the key.
+    """
+
+    keys: NDArray[np.uint32]
+    ends: NDArray[np.uint64]
+    rows: NDArray[np.uint32]
+    dense: dict[int, bytes]
+
+
+def _postings(columns: Columns) -> Postings:
+    """Turn the datasets round: from sessions' paths to paths' sessions."""
+    key = columns.path.astype(np.uint32) * np.uint32(32) + (columns.flags & CLASS_MASK)
     order = np.argsort(key, kind="stable")
-    key = key[order]
-    sessions = columns.session[order]
-    edges = np.flatnonzero(np.diff(key)) + 1
-    starts = [0, *edges.tolist(), len(key)]
-    for a, b in itertools.pairwise(starts):
-        rows = sessions[a:b]
-        if b - a > 1 and (np.diff(rows) == 0).any():
-            rows = np.unique(rows)
-        k = int(key[a])
-        yield k >> 5, k & 31, encode_rows(rows, len(columns.sessions))
+    key, session = key[order], columns.session[order]
+    fresh = np.ones(len(key), bool)
+    fresh[1:] = (key[1:] != key[:-1]) | (session[1:] != session[:-1])
+    key, session = key[fresh], session[fresh]
+    keys, starts, counts = np.unique(key, return_index=True, return_counts=True)
+    n = len(columns.sessions)
+    # Bits take more room than numbers here, but are joined many times faster.
+    is_dense = counts * 128 > n
+    dense = {}
+    for k in np.flatnonzero(is_dense).tolist():
+        mask = np.zeros(n, np.uint8)
+        mask[session[starts[k] : starts[k] + counts[k]]] = 1
+        dense[k] = np.packbits(mask, bitorder="little").tobytes()
+    rows = session[~np.repeat(is_dense, counts)].astype("<u4")
+    ends = np.cumsum(np.where(is_dense, 0, counts)).astype("<u8")
+    return Postings(keys.astype("<u4"), ends, rows, dense)
 
 
 def _fill_insertions(con: sqlite3.Connection, columns: Columns) -> None:

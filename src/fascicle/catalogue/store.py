@@ -71,6 +71,10 @@ class _Home:
             return []
         return sorted(int(m[1]) for m in map(_ENTRY.fullmatch, names) if m)
 
+    def top(self) -> int:
+        """Return the highest number taken, 0 where there is none."""
+        return (self.numbers() or [0])[-1]
+
     def entry_path(self, number: int) -> Path:
         return self.log / f"{number:010d}.json"
 
@@ -223,7 +227,7 @@ class Store:
         if home is self.away and not home.make():
             return self._in_memory(tables.read(self.tables, progress=progress))
         while True:
-            stats = self._stats()
+            stats, top = self._stats(), home.top()
             base = home.newest()
             if base is not None and self._current(home, base, stats):
                 return self._catalogue(home, base)
@@ -233,7 +237,7 @@ class Store:
             old = None if base is None else self._catalogue(home, base)
             if old is not None:
                 _carry_over(old, columns)
-            entry = self._claim(home, base, columns, stats, imported=True)
+            entry = self._claim(home, top, base, columns, stats, imported=True)
             if entry is not None:
                 if ignored := columns.meta.get("ignored_columns"):
                     warnings.warn(
@@ -287,20 +291,24 @@ class Store:
 
         home = self._writable()
         while True:
-            stats = self._stats()
+            stats, top = self._stats(), home.top()
             try:
                 base: Catalogue | None = self.open(progress=progress)
             except NoIndexError:
                 base = None
             entry = home.newest()
             number = 0 if entry is None else entry.number
-            if number != (0 if base is None else base.number) or stats != self._stats():
+            if (
+                number != (0 if base is None else base.number)
+                or top != home.top()
+                or stats != self._stats()
+            ):
                 continue  # another writer came between the looks
             columns = make(Columns.empty() if base is None else columns_of(base), base)
             if columns is None and base is not None:
                 self.export(home)
                 return base
-            claimed = self._claim(home, entry, columns or Columns.empty(), stats)
+            claimed = self._claim(home, top, entry, columns or Columns.empty(), stats)
             if claimed is not None:
                 self.export(home)
                 self._collect(home)
@@ -322,6 +330,7 @@ class Store:
     def _claim(
         self,
         home: _Home,
+        top: int,
         base: Entry | None,
         columns: Columns,
         stats: Stats,
@@ -332,12 +341,12 @@ class Store:
         from fascicle.catalogue import segment
 
         token = uuid.uuid4().hex
-        number = 1 if base is None else base.number + 1
+        number = top + 1
         store = uuid.uuid4().hex if base is None else base.store
         parent = "" if base is None else base.segment
         entry = Entry(number, token, store, parent, stats, imported)
         stem = home.stem(entry)
-        segment.write(columns.arranged(), stem)
+        segment.write(columns.arrange(), stem)
         part = home.log / f".{token}.part"
         part.write_text(json.dumps({k: getattr(entry, k) for k in Entry.__slots__}))
         segment.sync_file(part)
@@ -346,7 +355,7 @@ class Store:
         finally:
             part.unlink(missing_ok=True)
         if not won:
-            for ending in (".sqlite", ".bin", ".stat"):
+            for ending in segment.ENDINGS:
                 stem.with_suffix(ending).unlink(missing_ok=True)
             return None
         return entry
