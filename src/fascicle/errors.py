@@ -7,7 +7,6 @@ a short code that never changes.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -49,6 +48,8 @@ def _restore(
 
 def nearest(word: str, known: Iterable[str], *, n: int = 3) -> str:
     """Return ``did you mean …?`` for the known words nearest to ``word``, or an empty string."""
+    import difflib
+
     close = difflib.get_close_matches(word, list(known), n=n, cutoff=0.6)
     return f"did you mean {' or '.join(map(repr, close))}?" if close else ""
 

@@ -16,8 +16,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from hashlib import sha1
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,18 +39,32 @@ _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 Stats = dict[str, list[int]]
 
 
-@dataclass(slots=True)
-class Entry:
-    """An entry of the log: one state of the catalogue."""
+class Entry(NamedTuple):
+    """An entry of the log: one state of the catalogue.
+
+    Attributes
+    ----------
+    number : int
+    segment : str
+        Name of its files.
+    store : str
+        The same for all states of a folder.
+    parent : str
+        Segment of the state that it was made of.
+    tables : dict
+        The tables whose rows this state has.
+    imported : bool
+        Whether this state is those tables, so that none need be written.
+    format : int
+        Layout of its files.
+    """
 
     number: int
     segment: str
     store: str
-    parent: str = ""
-    tables: Stats = field(default_factory=dict)
-    """The tables whose rows this state has."""
+    parent: str
+    tables: Stats
     imported: bool = False
-    """Whether this state is those tables, so that none need be written."""
     format: int = FORMAT
 
 
@@ -134,8 +147,14 @@ class Store:
         self.root = Path(folder).expanduser().absolute()
         self.tables = Path(tables_dir).expanduser().absolute() if tables_dir else self.root
         self.home = _Home(self.tables / HIDDEN)
+
+    @cached_property
+    def away(self) -> _Home:
+        """The place in the user's cache where an index lies if it cannot lie beside the tables."""
+        from hashlib import sha1
+
         key = sha1(os.fsencode(self.tables.resolve()), usedforsecurity=False).hexdigest()
-        self.away = _Home(settings.cache_dir() / "index" / key)
+        return _Home(settings.cache_dir() / "index" / key)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -161,7 +180,8 @@ class Store:
 
     def _open(self, *, progress: bool) -> Catalogue:
         stats = self._stats()
-        for home in (self.home, self.away):
+        for place in ("home", "away"):
+            home: _Home = getattr(self, place)
             entry = home.newest()
             if entry is not None and self._current(home, entry, stats):
                 return self._catalogue(home, entry)
@@ -348,7 +368,7 @@ class Store:
         stem = home.stem(entry)
         segment.write(columns.arrange(), stem)
         part = home.log / f".{token}.part"
-        part.write_text(json.dumps({k: getattr(entry, k) for k in Entry.__slots__}))
+        part.write_text(json.dumps(entry._asdict()))
         segment.sync_file(part)
         try:
             won = _link(part, home.entry_path(number)) and self._is_child(home, entry)
