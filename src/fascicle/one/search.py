@@ -121,7 +121,9 @@ class SearchMixin(Local):
         for of, test in tests:
             if found:
                 found &= catalogue.having(test, of=of, qc_lte=int(qc))
-        if "dataset_qc_lte" in query and not tests and found:
+        if "datasets" in query and not tests and found:  # an empty list: any that is listed
+            found &= catalogue.having(bool, of="path", qc_lte=50, exists=None)
+        elif "dataset_qc_lte" in query and not tests and found:
             found &= catalogue.having_qc(int(qc))
         return found
 
