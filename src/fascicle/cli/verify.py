@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,6 +99,8 @@ def _expected(folder: Path) -> Iterator[Expected]:
 
 
 def _differences(files: list[Expected], *, hashes: bool) -> Iterator[Difference]:
+    from concurrent.futures import ThreadPoolExecutor
+
     # Hashing leaves the interpreter's lock, so threads keep every core (or the disk) busy.
     workers = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
@@ -116,6 +116,8 @@ def _differences(files: list[Expected], *, hashes: bool) -> Iterator[Difference]
 
 def problem(file: Expected, *, hashes: bool = True) -> str:
     """Return how a file differs from what the index says of it, or an empty string."""
+    import hashlib
+
     try:
         size = file.path.stat().st_size
         if file.size is not None and size != file.size:
