@@ -106,6 +106,15 @@ def test_other_modes(folder: Path, mode: str) -> None:
             ONE(cache_dir=folder, mode=mode)
 
 
+def test_there_is_no_server_to_ask(folder: Path) -> None:
+    one = One(folder)
+    assert not hasattr(one, "alyx")
+    with pytest.raises(AttributeError, match="no server is connected"):
+        _ = one.alyx
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = one.nonsense
+
+
 def test_factory(folder: Path) -> None:
     one = ONE(cache_dir=folder)
     assert isinstance(one, One)

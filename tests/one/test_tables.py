@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import pickle
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -201,3 +202,26 @@ def test_arrays_of_the_truth_are_those_of_the_files(one: One) -> None:
     for eid in one.search(project="p"):
         file = one.load_dataset(eid, "spikes.times.npy", download_only=True)
         np.testing.assert_array_equal(one.load_dataset(eid, "spikes.times.npy"), np.load(file))
+
+
+def test_what_the_tables_do_not_say_is_kept(make: Any) -> None:
+    one = make(
+        {
+            "s1/2020-01-01/001/alf/probe00/channels.brainLocationIds_ccf_2017.npy": [189, 189],
+            "s1/2020-01-01/001/alf/probe00/spikes.times.npy": [1.0],
+        },
+        lab="mylab",
+    )
+    one._cache["sessions"]["task_protocol"] = "x"
+    assert one._tables.changed
+    assert len(one.search_insertions(atlas_acronym="TH", task="x")) == 1
+    (eid,) = one.search(lab="mylab")
+    assert one.load_object(eid, "spikes").times.tolist() == [1.0]
+
+
+def test_an_object_can_be_sent_to_another_process(one: One) -> None:
+    one.wildcards = False
+    one.record_loaded = True
+    other = pickle.loads(pickle.dumps(one))
+    assert other.search() == one.search()
+    assert (other.wildcards, other.record_loaded, repr(other)) == (False, True, repr(one))

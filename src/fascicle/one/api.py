@@ -93,6 +93,20 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin):
         if wanted and "_tables" in self.__dict__:
             self.save_cache()
 
+    def __getattr__(self, name: str) -> Any:
+        if name == "alyx":
+            raise AttributeError(
+                f"{self!r} has no alyx: it is a local folder, and no server is connected"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {
+            k: self.__dict__[k] for k in ("record_loaded", "uuid_filenames") if k in self.__dict__
+        }
+        arguments = (self.cache_dir, self.mode, self.wildcards, self._tables_dir)
+        return type(self), arguments, state
+
     @property
     def offline(self) -> bool:
         """Whether no server is asked: always, in local mode."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fascicle.errors import ALFWarning, NeedsServerError, RegionNotFound, SearchTermError
+from fascicle.errors import NeedsServerError, RegionNotFound, SearchTermError
 from fascicle.one import match, terms
 from fascicle.one.bunch import Bunch
+from fascicle.one.revisions import warn
 from fascicle.one.search import SearchMixin
 
 if TYPE_CHECKING:
@@ -148,11 +148,9 @@ class InsertionsMixin(SearchMixin):
         unknown = catalogue.unknown_regions
         if unknown and (catalogue.root, unknown) not in _told:
             _told.add((catalogue.root, unknown))
-            warnings.warn(
+            warn(
                 f"regions unknown for {unknown} sessions: their channel files are not in "
-                f"{self.cache_dir}, so a search by region cannot find them",
-                ALFWarning,
-                stacklevel=4,
+                f"{self.cache_dir}, so a search by region cannot find them"
             )
 
     def _with_datasets(

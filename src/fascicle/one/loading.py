@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -138,8 +137,8 @@ class LoadingMixin(FilesMixin, ListingMixin):
         is_path = ("/" if isinstance(dataset, str) else "collection") in dataset
         if is_path:
             if isinstance(dataset, str) and "*" in dataset:
-                warnings.warn(
-                    "Wildcards should not be used with relative path as input.", stacklevel=3
+                revisions.warn(
+                    "Wildcards should not be used with relative path as input.", UserWarning
                 )
             if collection is not None or revision is not None:
                 raise ALFValueError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from fascicle.errors import ALFWarning
 from fascicle.one import terms
 from fascicle.one.base import Local
 from fascicle.one.bunch import Bunch
+from fascicle.one.revisions import warn
 
 if TYPE_CHECKING:
     from fascicle.catalogue import Catalogue
@@ -142,11 +141,9 @@ class SearchMixin(Local):
     def _warn_of_list(self, term: str, value: Any) -> None:
         if not self.wildcards and len(terms.as_list(value)) > 1:
             joined = "|".join(terms.texts(term, value))
-            warnings.warn(
+            warn(
                 f"with wildcards off, {term}={value!r} looks for the one text {joined!r}, as ONE "
-                "does; set one.wildcards = True to find any of them",
-                ALFWarning,
-                stacklevel=4,
+                "does; set one.wildcards = True to find any of them"
             )
 
     def list_subjects(self) -> list[str]:

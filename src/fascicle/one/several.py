@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from fascicle.alf.spec import QC
-from fascicle.errors import ALFObjectNotFound, ALFWarning
+from fascicle.errors import ALFMultipleObjectsFound, ALFObjectNotFound
 from fascicle.one import match, revisions
 from fascicle.one.bunch import Bunch
 
@@ -100,12 +99,10 @@ def _exactly(contents: Contents, paths: Sequence[str]) -> list[revisions.Taken |
             old.append(path)
     if old:
         listed = "\n\t".join(old)
-        warnings.warn(
+        revisions.warn(
             "The following datasets may have been revised and are therefore not recommended for "
             f"analysis:\n\t{listed}\nTo avoid this warning, specify the revision as a kwarg or use "
-            "load_dataset.",
-            ALFWarning,
-            stacklevel=5,
+            "load_dataset."
         )
     return taken
 
@@ -118,8 +115,6 @@ def _pick(
     found = one._take(contents, item, collection, revision, unique=True)
     if len(found) > 1:
         listed = ", ".join(f'"{contents.paths[t.position]}"' for t in found)
-        from fascicle.errors import ALFMultipleObjectsFound
-
         raise ALFMultipleObjectsFound(f"{listed}: all these match", hint="give the whole name")
     return found[0] if found else None
 

@@ -118,12 +118,35 @@ class Tables(MutableMapping[str, Any]):
         return found
 
     def catalogue(self) -> Catalogue:
-        """Return an index in memory of the tables as they are."""
-        from fascicle.catalogue import Catalogue
+        """Return an index in memory of the tables as they are.
 
-        return Catalogue.from_frames(
-            self["sessions"], self["datasets"], self.get("insertions"), root=self.__dict__["_root"]
-        )
+        Where the tables have no say it keeps what the index knows: regions, and odd folders.
+        """
+        from fascicle.catalogue import Change, frames
+        from fascicle.catalogue.change import apply
+        from fascicle.catalogue.columns import Columns
+        from fascicle.catalogue.memory import in_memory
+        from fascicle.catalogue.restore import columns_of
+
+        was = columns_of(self.__dict__["_index"])
+        probes = was.insertions
+        if "insertions" in self.__dict__["_made"]:
+            known = {p.pid: p for p in probes}
+            probes = [known.get(p.pid, p) for p in frames.insertion_rows(self["insertions"])]
+        datasets = self["datasets"]
+        rows = frames.session_rows(self["sessions"]), frames.dataset_rows(datasets), probes
+        columns = apply(Change(*rows), Columns.empty())
+        folders = {s.eid: s for s in was.sessions}
+        for s in columns.sessions:
+            old = folders.get(s.eid)
+            if old is not None and (old.subject, old.date, old.number) == (
+                s.subject,
+                s.date,
+                s.number,
+            ):
+                s.folder = old.folder
+        columns.meta["has_default_revision"] = "default_revision" in datasets
+        return in_memory(columns, root=self.__dict__["_root"])
 
     def difference(self, *, deletions: bool) -> Change:
         """Return what changed since the tables were handed out.
