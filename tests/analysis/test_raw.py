@@ -12,7 +12,13 @@ from fascicle.analysis import raw
 from fascicle.analysis.snippets import Clock
 from fascicle.archives import FolderArchive, OpenSession
 from fascicle.demo.raw import SAVED, VOLTS, write_cbin, write_meta
-from fascicle.errors import ALFObjectNotFound, BadFileError, NotFoundError, SearchTermError
+from fascicle.errors import (
+    ALFObjectNotFound,
+    BadFileError,
+    IncompleteWarning,
+    NotFoundError,
+    SearchTermError,
+)
 
 from .conftest import known_probe, write
 
@@ -140,3 +146,12 @@ def test_spikes_lie_in_troughs(lab: FolderArchive) -> None:
     assert len(around) > 5
     mean = np.mean(around, axis=0)
     assert abs(int(mean.argmin()) - 30) <= 2 and mean.min() < -20e-6
+
+
+def test_a_synchronisation_that_is_not_here(recording: OpenSession) -> None:
+    write(recording.path, {f"{STEM}.timestamps.npy": [[0, 100.0], [3000, 100.1]]})
+    session = opened(recording.path)
+    (recording.path / f"{STEM}.timestamps.npy").unlink()
+    with pytest.warns(IncompleteWarning, match=r"timestamps\.npy is in the index") as caught:
+        assert not raw(session, "probe00", 0, 0.1).synchronised
+    assert caught[0].filename == __file__

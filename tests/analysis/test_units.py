@@ -275,3 +275,17 @@ def test_a_probe_with_sites_and_no_sorting(known: OpenSession) -> None:
     found = fascicle.find(region="TH", archives=session.archive)
     assert found["probes"].tolist() == ["probe00: 4, probe01: 4"]
     assert len(fascicle.units(region="TH", archives=session.archive)) == 4
+
+
+def test_spikes_of_an_archive_with_its_tables_elsewhere(known: OpenSession, tmp_path: Path) -> None:
+    import shutil
+
+    folder = Path(known.archive.name)
+    shutil.rmtree(folder / ".fascicle")
+    for table in folder.glob("*.pqt"):
+        table.unlink()
+    (tmp_path / "tables").mkdir()
+    fascicle.index(folder, tables_dir=tmp_path / "tables")
+    archive = FolderArchive(folder, tables_dir=tmp_path / "tables")
+    table = units(archive, known.eid)
+    assert spike_times(table.iloc[0]).tolist() == [1, 4]

@@ -86,3 +86,10 @@ def test_is_itself() -> None:
     assert FolderArchive("~/x").folder == Path.home() / "x"
     assert FolderArchive("a") != "a"
     assert "FolderArchive(" in repr(FolderArchive("a"))
+
+
+def test_names_the_nearest_subject(small: Path) -> None:
+    fascicle.index(small)
+    for name in ("2021-06-01_1_B-2", "zadorlab/Subjects/B-2/2021-06-01/001"):
+        with pytest.raises(SessionNotFound, match="did you mean 'B-1'"):
+            FolderArchive(small).open(name)

@@ -261,3 +261,21 @@ def test_tables_of_one_whose_regions_were_never_read(shared: Path, tmp_path: Pat
         shutil.copyfile(shared / "data/one_cache_openalyx" / name, tmp_path / name)
     with pytest.warns(IncompleteWarning, match=r"regions .* for \d+ sessions"):
         assert not fascicle.find(region="TH", archives=tmp_path).eids
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({"subject": "B-2"}, "no subject is 'B-2': did you mean 'B-1'?"),
+        ({"lab": ["cortexlb", "zadorlab"], "number": 9}, "did you mean 'cortexlab'?"),
+        ({"datasets": "spikes.tims"}, "no dataset is 'spikes.tims': did you mean 'spikes.times'"),
+        ({"datasets": "x/*"}, "no dataset is 'x/*'\n"),
+        ({"project": "p"}, "no project is 'p'\n"),
+        ({"subject": "A", "datasets": "*.mp4"}, "0 sessions with datasets='*.mp4', subject='A'\n"),
+    ],
+)
+def test_an_empty_answer_says_why(small: Path, terms: dict[str, object], says: str) -> None:
+    fascicle.index(small)
+    found = fascicle.find(**terms, archives=small)
+    assert not len(found) and says in f"{found!r}\n"
+    assert says.split(":")[0].strip().split("'")[0] in found._repr_html_()

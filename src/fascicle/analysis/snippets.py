@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +11,13 @@ import numpy as np
 from fascicle.analysis.probes import Where, open_insertion, raw_collection
 from fascicle.archives.base import SessionName
 from fascicle.archives.select import split_path
-from fascicle.errors import ALFObjectNotFound, BadFileError, NotFoundError, SearchTermError
+from fascicle.errors import (
+    ALFObjectNotFound,
+    BadFileError,
+    IncompleteWarning,
+    NotFoundError,
+    SearchTermError,
+)
 from fascicle.load import load_file, open_cbin
 
 if TYPE_CHECKING:
@@ -190,6 +197,11 @@ def _points(session: OpenSession, collection: str, ending: str) -> NDArray[np.fl
     try:
         values = load_file(session.file(path))
     except ALFObjectNotFound:
+        warnings.warn(
+            f"the times are the probe's own: {path} is in the index and not here",
+            IncompleteWarning,
+            stacklevel=4,
+        )
         return None
     points = np.asarray(values, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:

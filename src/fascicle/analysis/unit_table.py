@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from fascicle.alf import spec
 from fascicle.analysis.probes import Sorting, Where, choose_sorting, of_probe, open_insertion
-from fascicle.archives.base import SessionName
+from fascicle.archives.base import Archive, SessionName
 from fascicle.archives.search import open_archive
 from fascicle.archives.select import split_path
 from fascicle.archives.session import OpenSession
@@ -117,6 +118,7 @@ def read_units(
     """
     import pandas as pd
 
+    _SEEN[session.archive.name] = session.archive
     found = of_probe(session, probe)
     tables, absent = [], []
     for options in found.values():
@@ -168,7 +170,8 @@ def spike_times(unit: pd.Series[Any] | Mapping[str, Any] | NamedTuple) -> NDArra
     if isinstance(row.get("times"), np.ndarray):
         given: NDArray[np.float64] = row["times"]
         return given
-    session = open_archive(str(row["archive"])).open(str(row["eid"]))
+    place = str(row["archive"])
+    session = (_SEEN.get(place) or open_archive(place)).open(str(row["eid"]))
     options = of_probe(session, str(row["probe"]))[str(row["probe"])]
     chosen = choose_sorting(options, str(row["sorting"]), session)
     trains = _trains(session, chosen, None)
@@ -183,6 +186,10 @@ def spike_times(unit: pd.Series[Any] | Mapping[str, Any] | NamedTuple) -> NDArra
 
 #: Attributes of clusters and channels that are large or that the table does not need.
 _UNUSED = frozenset({"waveforms", "waveformsChannels", "templates", "labels"})
+
+
+#: Archives in use whose units were read: they need not be opened anew for each unit.
+_SEEN: WeakValueDictionary[str, Archive] = WeakValueDictionary()
 
 
 # -- spikes ---------------------------------------------------------------------------------------

@@ -142,6 +142,7 @@ class FolderArchive:
         cat = self.catalogue()
         text = str(session).replace("\\", "/").rstrip("/")
         row: int | None = None
+        subject = ""
         if isinstance(session, UUID) or spec.is_uuid_string(text):
             row = cat.row(session if isinstance(session, UUID) else text)
         elif found := _REFERENCE.fullmatch(text):
@@ -156,12 +157,16 @@ class FolderArchive:
                     hint='type an eid, "lab/Subjects/subject/2020-01-31/001" '
                     'or "2020-01-31_1_subject"',
                 )
-            date = _date(parts.date, text)
-            row = cat.row_of(parts.lab or None, parts.subject, date, int(parts.number))
+            subject = parts.subject
+            date_of = _date(parts.date, text)
+            row = cat.row_of(parts.lab or None, subject, date_of, int(parts.number))
         if row is None:
+            subjects = cat.values("subject") if subject else {}
+            hint = nearest(subject, subjects) if subject not in subjects else ""
             raise SessionNotFound(
                 f"{self.name} has no session {str(session)!r}",
-                hint="fascicle.find(…) lists sessions; if it was added since, "
+                hint=hint
+                or "fascicle.find(…) lists sessions; if it was added since, "
                 f"update the index: fascicle index {self.name}",
             )
         return row

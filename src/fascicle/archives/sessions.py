@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 from uuid import UUID
 
 from fascicle.archives.base import Archive
+from fascicle.archives.explain import why_empty
 from fascicle.archives.session import OpenSession
 from fascicle.errors import SessionNotFound
 
@@ -160,7 +161,7 @@ class Sessions:
     # -- how it shows ------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        lines = [self._headline()]
+        lines = [self._headline(), *self._reasons()]
         if len(self):
             lines.append(self._head().to_string(index=False))
             if len(self) > _SHOWN:
@@ -170,7 +171,8 @@ class Sessions:
     def _repr_html_(self) -> str:
         title = f"<div><p>{html.escape(self._headline())}</p>"
         if not len(self):
-            return f"{title}</div>"
+            reasons = "".join(f"<p>{html.escape(reason)}</p>" for reason in self._reasons())
+            return f"{title}{reasons}</div>"
         more = f"<p>… and {len(self) - _SHOWN} more</p>" if len(self) > _SHOWN else ""
         return f"{title}{self._head().to_html(index=False, border=0)}{more}</div>"
 
@@ -178,6 +180,12 @@ class Sessions:
         terms = ", ".join(f"{term}={value!r}" for term, value in self.terms.items())
         noun = "session" if len(self) == 1 else "sessions"
         return f"{len(self)} {noun}" + (f" with {terms}" if terms else "")
+
+    def _reasons(self) -> list[str]:
+        """Return why nothing was found, as far as single words are to blame."""
+        if len(self) or not self.terms:
+            return []
+        return why_empty((found.catalogue for found in self.parts), self.terms)
 
     def _head(self) -> pd.DataFrame:
         """Return the first rows; the archive is shown only where there are several."""
