@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from fascicle.one import terms
 from fascicle.one.base import Local
@@ -148,7 +148,9 @@ class SearchMixin(Local):
 
     def list_subjects(self) -> list[str]:
         """Return the subjects of all sessions, sorted."""
-        return sorted(cast("dict[str, int]", self._catalogue.values("subject")))
+        subjects: list[str] = []
+        self._catalogue.where("subject", subjects.append)  # no set of sessions is put together
+        return sorted(subjects)
 
 
 def session_bunch(catalogue: Catalogue, row: int) -> Bunch:
