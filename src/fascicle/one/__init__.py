@@ -26,10 +26,11 @@ atlas_name           as above, for all regions with the text   any
 name, model, serial  the insertion's value has the text in it  any may be found
 ==================== ========================================= ==================================
 
-Case matters, but in regions. With ``one.wildcards`` on, as it is at first, texts are regular expressions; with it
-off they are looked for as they are (``datasets`` is an expression in any case). In the names of
-datasets to list or load, on the other hand, wildcards are those of a shell, and with them off
-expressions are meant. `fascicle.find` has a grammar of its own, which is the same everywhere.
+Case matters, but for regions. With ``one.wildcards`` on, as it is at first, texts are regular
+expressions; with it off they are looked for as they are (``datasets`` is an expression in any
+case). In the names of datasets to list or load, on the other hand, wildcards are those of a shell,
+and with them off expressions are meant. `fascicle.find` has a grammar of its own, which is the
+same everywhere.
 
 Where ONE is known to err, this does not: ids of datasets are unique, an empty hash is no hash,
 whole numbers in tables stay whole, ``load_collection`` knows revisions, alternatives of a name
