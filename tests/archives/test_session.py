@@ -14,6 +14,7 @@ from fascicle.catalogue import Catalogue
 from fascicle.errors import (
     ALFMultipleCollectionsFound,
     ALFMultipleObjectsFound,
+    ALFMultipleRevisionsFound,
     ALFObjectNotFound,
     ALFWarning,
     SessionNotFound,
@@ -150,3 +151,20 @@ def test_a_catalogue_without_a_folder(small: Path) -> None:
 
     with pytest.raises(SessionNotFound, match="not a folder on this machine"):
         _ = Nowhere(small).open(cat.eids()[0]).path
+
+
+def test_two_defaults_are_listed_and_not_loaded(session: OpenSession, small: Path) -> None:
+    cat = FolderArchive(small).catalogue()
+    datasets = cat.datasets_frame()
+    datasets["default_revision"] = True
+
+    class InMemory(FolderArchive):
+        def catalogue(self) -> Catalogue:
+            return Catalogue.from_frames(cat.sessions_frame(), datasets, root=small)
+
+    marked = InMemory(small).open(session.eid)
+    assert marked.list("trials.choice") == ["alf/#2021-01-01#/_ibl_trials.choice.npy"]
+    for load in (marked.load, marked.files):
+        with pytest.raises(ALFMultipleRevisionsFound, match='choose one with revision="2021'):
+            load("trials")
+    assert marked.load("trials", revision="2020").choice[0] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from fascicle.alf import spec
@@ -97,9 +98,13 @@ def availability(sessions: Sessions | None = None, **terms: Any) -> pd.DataFrame
     return pd.concat(parts, axis=1)
 
 
+# Every kind looks at the same names.
+_parse = lru_cache(maxsize=100_000)(spec.parse_name)
+
+
 def _on_name(test: Test) -> Callable[[str], bool]:
     def on_name(name: str) -> bool:
-        parts = spec.parse_name(name)
+        parts = _parse(name)
         return parts is not None and test(parts)
 
     return on_name

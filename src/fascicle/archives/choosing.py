@@ -99,13 +99,18 @@ class Shelf:
             )
         return positions
 
-    def one_each(self, positions: Sequence[int], revision: str | None = None) -> list[Choice]:
-        """Return one revision of each dataset; positions are those of the shelf."""
+    def one_each(
+        self, positions: Sequence[int], revision: str | None = None, *, strict: bool = True
+    ) -> list[Choice]:
+        """Return one revision of each dataset; positions are those of the shelf.
+
+        Where several are marked as the default, strict raises, and else the latest is taken.
+        """
         paths = [self.paths[p] for p in positions]
         marked = [self.default[p] for p in positions] if self.default is not None else None
         return [
             choice._replace(position=positions[choice.position])
-            for choice in default_revisions(paths, marked, before=revision)
+            for choice in default_revisions(paths, marked, before=revision, assert_unique=strict)
         ]
 
     def pick(

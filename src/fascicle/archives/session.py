@@ -146,7 +146,9 @@ class OpenSession:
         shelf = self._shelf()
         positions = shelf.matching(datasets, collection, match.qc(qc))
         if not every_revision:
-            positions = [choice.position for choice in shelf.one_each(positions, revision)]
+            # To look at a list is no reason to fail, even where tables mark two defaults.
+            choices = shelf.one_each(positions, revision, strict=False)
+            positions = [choice.position for choice in choices]
         return sorted(shelf.paths[p] for p in positions)
 
     def files(
@@ -163,8 +165,12 @@ class OpenSession:
         ------
         ALFObjectNotFound
             If one of the files is not here.
+        ALFMultipleRevisionsFound
+            If several revisions of a dataset are marked as the default.
         """
-        paths = self.list(datasets, collection=collection, revision=revision, qc=qc)
+        shelf = self._shelf()
+        positions = shelf.matching(datasets, collection, match.qc(qc))
+        paths = sorted(shelf.paths[c.position] for c in shelf.one_each(positions, revision))
         return [self._file(path) for path in paths]
 
     def collections(self, datasets: str | Sequence[str] | None = None) -> builtins.list[str]:
@@ -221,6 +227,8 @@ class OpenSession:
             If the session has no such object, or its files are not here.
         ALFMultipleCollectionsFound, ALFMultipleObjectsFound
             If several match.
+        ALFMultipleRevisionsFound
+            If several revisions of a dataset are marked as the default.
         """
         from fascicle.load import load_object
 
