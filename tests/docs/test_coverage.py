@@ -157,3 +157,16 @@ def test_the_page_on_errors_names_every_kind_that_can_be_raised() -> None:
     ]
     missing = [name for name in kinds if name not in page]
     assert not missing, f"docs/errors.md does not say what to do about {missing}"
+
+
+def test_the_table_of_search_terms_has_them_all() -> None:
+    from fascicle.archives.base import SEARCH_TERMS
+    from fascicle.one import terms
+
+    page = (DOCS / "one.md").read_text()
+    local = {*terms.SESSION_TERMS, *terms.INSERTION_TERMS} - {"session"}
+    missing = [term for term in sorted(local) if f"`{term}`" not in page]
+    assert not missing, f"docs/one.md does not say what these mean: {missing}"
+    page = (DOCS / "find.md").read_text()
+    missing = [term for term in sorted(SEARCH_TERMS) if f"`{term}`" not in page]
+    assert not missing, f"docs/find.md does not say what these mean: {missing}"
