@@ -112,12 +112,18 @@ def test_load_writes_arrays(lab: Path, recording: str, tmp_path: Path) -> None:
     assert invoke("load", recording, "spikes", *where, "--attribute", "times", "--to", file)[0] == 0
     with np.load(file) as arrays:
         assert list(arrays) == ["times"] and arrays["times"].ndim == 1
+    file = tmp_path / "clusters.npz"
+    code, out, err = invoke("load", recording, "clusters", *where, "--to", file)
+    assert code == 0 and out.startswith(f"{file}: ") and "not written" not in err
+    with np.load(file) as arrays:  # text and tables too, and no pickle among them
+        assert arrays["uuids"].dtype.kind == "U"
+        assert arrays["metrics.cluster_id"].ndim == 1
 
 
 def test_load_of_an_ambiguous_object_says_which_there_are(lab: Path, recording: str) -> None:
     code, _, err = invoke("load", recording, "spikes")
     assert code == 3 and err.count("\n") == 1
-    assert "collection=" in err or "--collection" in err
+    assert "--collection 'alf/probe" in err
 
 
 def test_load_to_an_unknown_format_is_a_mistake_in_the_command(lab: Path) -> None:

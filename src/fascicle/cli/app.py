@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ from fascicle import __version__
 from fascicle.errors import FascicleError
 
 OK, NO, FAILED, INTERRUPTED, PIPE_CLOSED = 0, 1, 3, 130, 141
+
+# Hints are written for Python; those of their arguments that are options here are said as such.
+_ARGUMENT = re.compile(r'\b(collection|revision|region|hemisphere|qc|lab|date|number)="([^"]*)"')
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -69,7 +73,8 @@ def _fail(ctx: click.Context, error: Exception) -> NoReturn:
     else:
         text = f"unexpected {type(error).__name__}: {error}"
         hint = "this is a fault of fascicle: run again with --debug for the trace"
-    click.echo(f"fascicle: {one_line(text)}" + (f" ({one_line(hint)})" if hint else ""), err=True)
+    hint = _ARGUMENT.sub(r"--\1 '\2'", one_line(hint))
+    click.echo(f"fascicle: {one_line(text)}" + (f" ({hint})" if hint else ""), err=True)
     ctx.exit(FAILED)
 
 

@@ -135,6 +135,8 @@ def _write_npz(bunch: AlfBunch, target: Path) -> None:
             arrays[key] = value
         elif hasattr(value, "columns"):  # a table: one array per column
             arrays.update({f"{key}.{name}": column.to_numpy() for name, column in value.items()})
+        elif hasattr(value, "to_numpy"):  # a column
+            arrays[key] = value.to_numpy()
         else:
             left.append(key)
     for key, value in arrays.items():  # text as fixed-width text: no pickle is needed to read it
