@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 
-TRIALS = [
-    f"_ibl_trials.{a}.npy"
-    for a in (
-        "choice contrastLeft contrastRight feedbackType feedback_times goCueTrigger_times "
-        "goCue_times included intervals probabilityLeft repNum response_times rewardVolume "
-        "stimOnTrigger_times stimOn_times"
-    ).split()
-]
+ATTRIBUTES = """
+choice contrastLeft contrastRight feedbackType feedback_times goCueTrigger_times goCue_times
+included intervals probabilityLeft repNum response_times rewardVolume stimOnTrigger_times
+stimOn_times
+"""
+TRIALS = [f"_ibl_trials.{a}.npy" for a in ATTRIBUTES.split()]
 
 
 def _npy(path: Path, array: np.ndarray) -> None:
@@ -23,7 +20,7 @@ def _npy(path: Path, array: np.ndarray) -> None:
         np.lib.format.write_array(f, array, version=(1, 0))
 
 
-def behaviour(root: Path, *, files: int = 74_000) -> Path:
+def behaviour(root: Path, files: int = 74_000) -> Path:
     """Write sessions of 15 trials files of about 3 KB each, as in the behaviour release."""
     if (root / ".complete").exists():
         return root
@@ -41,7 +38,7 @@ def behaviour(root: Path, *, files: int = 74_000) -> Path:
     return root
 
 
-def ephys(root: Path, *, sessions: int = 1_000) -> Path:
+def ephys(root: Path, sessions: int = 1_000) -> Path:
     """Write sessions with two probes, each with two sets of channels, and spikes of some bytes."""
     if (root / ".complete").exists():
         return root
@@ -49,7 +46,9 @@ def ephys(root: Path, *, sessions: int = 1_000) -> Path:
     regions = np.array([382, 463, 526, 632, 549, 733, 181, 313, 795, 0, 997])
     for k in range(sessions):
         day = date(2020, 1, 1) + timedelta(days=k % 300)
-        base = root / "mainenlab" / "Subjects" / f"ZM_{k // 300:03d}" / day.isoformat() / "001" / "alf"
+        base = (
+            root / "mainenlab" / "Subjects" / f"ZM_{k // 300:03d}" / day.isoformat() / "001" / "alf"
+        )
         for probe in ("probe00", "probe01"):
             for revision in ("", "#2024-05-06#"):
                 folder = base / probe / "pykilosort" / revision
@@ -65,5 +64,5 @@ def ephys(root: Path, *, sessions: int = 1_000) -> Path:
 if __name__ == "__main__":
     import sys
 
-    behaviour(Path(sys.argv[1]))
-    os.sync()
+    make = {"behaviour": behaviour, "ephys": ephys}[sys.argv[2]]
+    make(Path(sys.argv[1]), int(sys.argv[3]))
