@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fascicle.catalogue.change import Change as Change
     from fascicle.catalogue.change import DatasetRow as DatasetRow
+    from fascicle.catalogue.datasets import Datasets as Datasets
     from fascicle.catalogue.indexing import index as index
     from fascicle.catalogue.query import Catalogue as Catalogue
-    from fascicle.catalogue.query import Datasets as Datasets
     from fascicle.catalogue.report import IndexReport as IndexReport
     from fascicle.catalogue.schema import Insertion as Insertion
     from fascicle.catalogue.schema import Session as Session
@@ -18,7 +18,7 @@ _PLACES = {
     "Catalogue": "query",
     "Change": "change",
     "DatasetRow": "change",
-    "Datasets": "query",
+    "Datasets": "datasets",
     "IndexReport": "report",
     "Insertion": "schema",
     "Session": "schema",

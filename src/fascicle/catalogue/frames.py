@@ -12,7 +12,7 @@ import pandas as pd
 
 from fascicle.catalogue.change import Change, DatasetRow, apply
 from fascicle.catalogue.columns import Columns, InsertionRow
-from fascicle.catalogue.query import make_uuid
+from fascicle.catalogue.ids import make_uuid
 from fascicle.catalogue.schema import (
     DEFAULT,
     EXISTS,
@@ -28,7 +28,8 @@ from fascicle.catalogue.schema import (
 )
 
 if TYPE_CHECKING:
-    from fascicle.catalogue.query import Catalogue, Datasets
+    from fascicle.catalogue.datasets import Datasets
+    from fascicle.catalogue.query import Catalogue
 
 QC_TYPE = pd.CategoricalDtype(categories=list(QC_NAMES), ordered=True)
 _SESSION_FIELDS = ("lab", "subject", "date", "number", "task_protocol", "projects")

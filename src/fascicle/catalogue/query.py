@@ -7,219 +7,54 @@ them are integers used as bits (see ``bits``). The tables of pandas are made onl
 from __future__ import annotations
 
 import json
-import mmap
 import os
-import sqlite3
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date as Date
 from functools import cached_property
-from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID, SafeUUID
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from fascicle.catalogue import bits as _bits
+from fascicle.catalogue.datasets import Datasets
+from fascicle.catalogue.ids import as_bytes, make_uuid, make_uuids
+from fascicle.catalogue.postings import sessions_with
 from fascicle.catalogue.schema import (
-    DEFAULT,
-    EXISTS,
-    HAS_HASH,
-    ODD_HASH,
     QC_CODE,
-    QC_MASK,
-    QC_SHIFT,
-    QC_VALUES,
-    RECORD,
     Insertion,
     Session,
     classes,
     session_folder,
 )
+from fascicle.catalogue.state import State
 from fascicle.errors import CatalogueError, SessionNotFound
 
 if TYPE_CHECKING:
     import pandas as pd
 
-T = TypeVar("T")
-
-_set_int = UUID.int.__set__  # type: ignore[misc, attr-defined]
-_set_safe = UUID.is_safe.__set__  # type: ignore[misc, attr-defined]
-_MANY_PATHS = 4_000
-_MANY_ROWS = 300_000  # above these numpy's loading is worth its time
 _MEMO = 256  # sets of sessions that are kept for questions asked again
 
 
-def _few(keys: array[int], wanted: Iterable[int], mask: int) -> list[int]:
-    """Return the positions of the wanted paths' classes among the keys of postings."""
-    out = []
-    for p in wanted:
-        k = bisect_left(keys, p * 32)
-        while k < len(keys) and keys[k] >> 5 == p:
-            if mask >> (keys[k] & 31) & 1:
-                out.append(k)
-            k += 1
-    return out
-
-
-def _many(keys: array[int], wanted: Sequence[int], mask: int) -> list[int]:
-    """Do the same for so many paths that numpy's loading is worth its time."""
-    import numpy as np
-
-    key = np.frombuffer(keys, np.uint32)
-    chosen = np.zeros(int(key[-1] >> 5) + 1, bool)
-    chosen[list(wanted)] = True
-    good = np.array([mask >> c & 1 for c in range(32)], bool)
-    return np.flatnonzero(chosen[key >> 5] & good[key & 31]).tolist()
-
-
-def _joined(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield ascending spans, neighbours as one."""
-    start, end = spans[0]
-    for a, b in spans[1:]:
-        if a != end:
-            yield start, end
-            start = a
-        end = b
-    yield start, end
-
-
-def make_uuid(raw: bytes) -> UUID:
-    """Return a UUID of 16 bytes, without the checks that take most of its constructor's time."""
-    out = UUID.__new__(UUID)
-    _set_int(out, int.from_bytes(raw, "big"))
-    _set_safe(out, SafeUUID.unknown)
-    return out
-
-
-def _from_big_endian(raw: bytes) -> int:
-    return int.from_bytes(raw, "big")
-
-
-def make_uuids(raw: Sequence[bytes]) -> list[UUID]:
-    """Return many UUIDs, several times faster than one by one."""
-    out = list(map(UUID.__new__, repeat(UUID, len(raw))))
-    deque(map(_set_int, out, map(_from_big_endian, raw)), 0)
-    deque(map(_set_safe, out, repeat(SafeUUID.unknown)), 0)
-    return out
-
-
-def as_bytes(identifier: UUID | str | bytes) -> bytes | None:
-    """Return the 16 bytes of an id, or None where it is no UUID."""
-    if isinstance(identifier, UUID):
-        return identifier.bytes
-    if isinstance(identifier, bytes):
-        return identifier if len(identifier) == 16 else None
-    try:
-        return UUID(identifier).bytes
-    except (ValueError, AttributeError, TypeError):
-        return None
-
-
-class Datasets:
-    """The datasets of one session, sorted by path.
-
-    Attributes
-    ----------
-    rel_paths : list of str
-        Paths relative to the session.
-    flags : bytes
-        One byte each (see ``schema``).
-    """
-
-    __slots__ = ("_catalogue", "_first", "eid", "flags", "rel_paths")
-
-    def __init__(
-        self, catalogue: Catalogue, eid: UUID, first: int, rel_paths: list[str], flags: bytes
-    ) -> None:
-        self._catalogue = catalogue
-        self._first = first
-        self.eid = eid
-        self.rel_paths = rel_paths
-        self.flags = flags
-
-    def __len__(self) -> int:
-        return len(self.rel_paths)
-
-    @property
-    def exists(self) -> list[bool]:
-        """Whether the archive that lists each dataset has it."""
-        return [bool(f & EXISTS) for f in self.flags]
-
-    @property
-    def qc(self) -> list[int]:
-        """Quality control of each, as Alyx counts it: 0, 10, 30, 40 or 50."""
-        return [QC_VALUES[(f & QC_MASK) >> QC_SHIFT] for f in self.flags]
-
-    @property
-    def default(self) -> list[bool]:
-        """Whether each is recorded as the default revision."""
-        return [bool(f & DEFAULT) for f in self.flags]
-
-    def record(self, k: int) -> tuple[UUID, str, int | None]:
-        """Return id, hash (empty where unknown) and size in bytes of the k-th dataset."""
-        return self._catalogue._record(self._first + k, self.flags[k])
-
-    @property
-    def ids(self) -> list[UUID]:
-        """Ids of the datasets."""
-        raw = self._catalogue._records(self._first, len(self))
-        return [make_uuid(raw[i : i + 16]) for i in range(0, len(raw), RECORD)]
-
-    @property
-    def hashes(self) -> list[str]:
-        """Hash of each (md5 in hexadecimal on an Alyx); empty where unknown."""
-        return [self.record(k)[1] for k in range(len(self))]
-
-    @property
-    def sizes(self) -> list[int | None]:
-        """Size of each in bytes; None where unknown."""
-        return [self.record(k)[2] for k in range(len(self))]
-
-    def frame(self) -> pd.DataFrame:
-        """Return ONE's table of these datasets, indexed by id."""
-        from fascicle.catalogue import frames
-
-        return frames.session_datasets(self)
-
-
-class Catalogue:
+class Catalogue(State):
     """One state of a catalogue; it never changes while it is open.
 
-    Open one with `fascicle.catalogue.open_catalogue` (``Catalogue.open``) or make one of pandas
-    tables with ``Catalogue.from_frames``.
+    Open one with ``Catalogue.open`` or make one of pandas tables with ``Catalogue.from_frames``.
 
     Attributes
     ----------
     root : pathlib.Path or None
         Folder that the sessions' paths are relative to.
+    tables_dir : pathlib.Path or None
+        Folder of the tables, where it is another one.
     number : int
         Number of the commit; 0 for a state that is in memory alone.
     meta : dict
         Plain values: ``date_created``, ``origin``, …
+    n_sessions, n_datasets : int
+        How many there are.
     """
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        source: Path | dict[str, bytes],
-        *,
-        root: Path | None = None,
-        number: int = 0,
-    ) -> None:
-        self._con = connection
-        self._source = source
-        self._maps: dict[str, mmap.mmap | bytes] = {}
-        self.root = root
-        self.number = number
-        self.meta: dict[str, Any] = {
-            k: json.loads(v) for k, v in connection.execute("SELECT key, value FROM meta")
-        }
-        self.n_sessions: int = self.meta["n_sessions"]
-        self.n_rows: int = self.meta["n_rows"]
-        self.n_datasets: int = self.meta["n_datasets"]
-        self._memo: dict[Any, Any] = {}
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -269,45 +104,10 @@ class Catalogue:
 
         return frames.catalogue_from_frames(sessions, datasets, insertions, root=root)
 
-    @classmethod
-    def from_files(cls, stem: Path, *, root: Path | None, number: int) -> Catalogue:
-        """Open a segment by its path without ending."""
-        uri = f"{Path(f'{stem}.sqlite').absolute().as_uri()}?mode=ro&immutable=1"
-        try:
-            con = sqlite3.connect(uri, uri=True, check_same_thread=False)
-            con.execute("PRAGMA mmap_size=1073741824")
-            return cls(con, stem, root=root, number=number)
-        except (sqlite3.Error, KeyError, ValueError) as error:
-            raise CatalogueError(
-                f"the index file {stem}.sqlite cannot be read: {error}",
-                hint="remove the .fascicle folder beside the tables, then: fascicle index DIR",
-            ) from error
-
-    def close(self) -> None:
-        """Release the files."""
-        self._con.close()
-        self._memo.clear()
-        self._maps.clear()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if isinstance(self._source, dict):
-            return _from_memory, (self._con.serialize(), self._source, self.root)
-        return _from_files, (self._source, self.root, self.number)
-
     def __repr__(self) -> str:
         return (
             f"<Catalogue {self.n_sessions} sessions, {self.n_datasets} datasets, root {self.root}>"
         )
-
-    def _once(self, key: Any, make: Callable[[], T]) -> T:
-        if key not in self._memo:
-            self._memo[key] = make()
-        value: T = self._memo[key]
-        return value
-
-    def _array(self, name: str) -> bytes:
-        found = self._con.execute("SELECT data FROM array WHERE name = ?", (name,)).fetchone()
-        return bytes(found[0])
 
     # -- sets of sessions ---------------------------------------------------------------------
 
@@ -388,7 +188,7 @@ class Catalogue:
             wanted = [p for p, name in enumerate(self._names()) if name in good] if good else []
         else:
             wanted = [p for p, path in enumerate(self.paths()) if predicate(path)]
-        out = self._sessions_with(wanted, classes(QC_CODE[qc_lte], exists=exists))
+        out = sessions_with(self, wanted, classes(QC_CODE[qc_lte], exists=exists))
         if key is not None:
             if len(self._memo) > _MEMO:
                 for old in [q for q in self._memo if q[0] == "having"]:
@@ -398,50 +198,7 @@ class Catalogue:
 
     def having_qc(self, qc_lte: int) -> int:
         """Return the sessions with any dataset that exists and has at most that QC value."""
-        return self._sessions_with(range(len(self.paths())), classes(QC_CODE[qc_lte]))
-
-    def _sessions_with(self, wanted: Sequence[int], mask: int) -> int:
-        keys, ends = self._typed("posting_keys", "I"), self._typed("posting_ends", "Q")
-        seen = self._path_classes()
-        wanted = [p for p in wanted if seen[p] & mask]
-        positions = (_few if len(wanted) < _MANY_PATHS else _many)(keys, wanted, mask)
-        out, spans = 0, []
-        for k in positions:
-            start, end = ends[k - 1] if k else 0, ends[k]
-            if start == end:
-                out |= int.from_bytes(self._dense(k), "little")
-            else:
-                spans.append((start, end))
-        return (out | self._sparse(spans)) & self.everything
-
-    def _dense(self, k: int) -> bytes:
-        ask = "SELECT sessions FROM posting WHERE k = ?"
-        return bytes(self._con.execute(ask, (k,)).fetchone()[0])
-
-    def _sparse(self, spans: list[tuple[int, int]]) -> int:
-        if not spans:
-            return 0
-        rows = memoryview(self._beside(".rows")).cast("I")
-        if sum(b - a for a, b in spans) < _MANY_ROWS:
-            sparse: set[int] = set()
-            for a, b in spans:
-                sparse.update(rows[a:b])
-            return _bits.from_rows(sparse, self.n_rows)
-        import numpy as np
-
-        numbers = np.frombuffer(rows, np.uint32)
-        mask = np.zeros(self.n_rows, bool)
-        for a, b in _joined(spans):
-            mask[numbers[a:b]] = True
-        return _bits.from_mask(mask)
-
-    def _typed(self, name: str, code: str) -> array[int]:
-        def read() -> array[int]:
-            out = array(code)
-            out.frombytes(self._array(name))
-            return out
-
-        return self._once(("array", name), read)
+        return sessions_with(self, range(len(self.paths())), classes(QC_CODE[qc_lte]))
 
     def in_regions(self, ids: Iterable[int], *, side: int | None = None) -> int:
         """Return the sessions with a probe insertion in some regions.
@@ -567,9 +324,6 @@ class Catalogue:
         seen = self._path_classes()
         return [path for path, c in zip(self.paths(), seen, strict=True) if c & mask]
 
-    def _starts(self) -> array[int]:
-        return self._typed("starts", "q")
-
     def datasets(self, row: int) -> Datasets:
         """Return the datasets of a session."""
         found = self._con.execute(
@@ -609,31 +363,6 @@ class Catalogue:
     def has_default_revision(self) -> bool:
         """Whether the tables say which revisions are the default."""
         return bool(self.meta.get("has_default_revision"))
-
-    def _beside(self, ending: str) -> mmap.mmap | bytes:
-        """Return one of the arrays that lie beside the database."""
-        found = self._maps.get(ending)
-        if found is None:
-            if isinstance(self._source, dict):
-                found = self._source[ending]
-            else:
-                with Path(f"{self._source}{ending}").open("rb") as f:
-                    size = os.fstat(f.fileno()).st_size
-                    found = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-            self._maps[ending] = found
-        return found
-
-    def _records(self, first: int, n: int) -> bytes:
-        return bytes(self._beside(".bin")[first * RECORD : (first + n) * RECORD])
-
-    def _record(self, record: int, flags: int) -> tuple[UUID, str, int | None]:
-        raw = self._records(record, 1)
-        size = int.from_bytes(raw[32:], "little", signed=True)
-        text = raw[16:32].hex() if flags & HAS_HASH else ""
-        if flags & ODD_HASH:
-            found = self._con.execute("SELECT hash FROM odd_hash WHERE record = ?", (record,))
-            text = str(found.fetchone()[0])
-        return make_uuid(raw[:16]), text, None if size < 0 else size
 
     # -- probe insertions and regions -----------------------------------------------------------
 
@@ -711,14 +440,4 @@ class Catalogue:
                 "a catalogue in memory has no folder to be written to",
                 hint="open a folder with Catalogue.open(DIR), or index one: fascicle index DIR",
             )
-        return Store(self.root, tables_dir=self.meta.get("tables_dir")).commit(change)
-
-
-def _from_files(stem: Path, root: Path | None, number: int) -> Catalogue:
-    return Catalogue.from_files(stem, root=root, number=number)
-
-
-def _from_memory(database: bytes, source: dict[str, bytes], root: Path | None) -> Catalogue:
-    con = sqlite3.connect(":memory:", check_same_thread=False)
-    con.deserialize(database)
-    return Catalogue(con, source, root=root)
+        return Store(self.root, tables_dir=self.tables_dir).commit(change)

@@ -203,10 +203,12 @@ class Store:
         return self._catalogue(self.home, entry)
 
     def _catalogue(self, home: _Home, entry: Entry) -> Catalogue:
-        out = Catalogue.from_files(home.stem(entry), root=self.root, number=entry.number)
-        if self.tables != self.root:
-            out.meta["tables_dir"] = str(self.tables)
-        return out
+        return Catalogue.from_files(
+            home.stem(entry),
+            root=self.root,
+            tables_dir=None if self.tables == self.root else self.tables,
+            number=entry.number,
+        )
 
     def _stats(self) -> Stats:
         out = {}
