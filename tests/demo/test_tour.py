@@ -7,12 +7,14 @@ import ast
 import numpy as np
 import pytest
 
+from fascicle.archives import choosing
 from fascicle.demo import STEPS, DemoError, add_description, index_lab, make_lab, plan_lab, walk
 from fascicle.demo.behaviour import make_trials
 
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory):
+    choosing._TOLD.clear()  # said once per process, perhaps to a test that came before
     lines: list[str] = []
     folder = tmp_path_factory.mktemp("walk") / "lab"
     return folder, walk(folder, size="tiny", say=lines.append), lines
