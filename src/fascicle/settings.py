@@ -21,5 +21,5 @@ def one_cache_dir() -> Path:
 
 
 def show_progress() -> bool:
-    """Return whether bars are drawn: off where ``FASCICLE_PROGRESS`` is ``0``, or ``TQDM_DISABLE`` is set."""
+    """Return whether bars are drawn: not if ``FASCICLE_PROGRESS=0`` or ``TQDM_DISABLE`` is set."""
     return os.environ.get("FASCICLE_PROGRESS", "1") != "0" and not os.environ.get("TQDM_DISABLE")
