@@ -127,7 +127,7 @@ def _matches(ids: NDArray[np.void], wanted: set[bytes]) -> NDArray[np.bool_]:
 def _stats_by_id(c: Columns, rows: NDArray[np.bool_], ids: set[bytes]) -> dict[bytes, Any]:
     assert c.stats is not None
     return {
-        raw: c.stats[k]
+        raw: (c.stats[k], c.records["hash"][k].tobytes())
         for k in np.flatnonzero(rows).tolist()
         if (raw := c.records["id"][k].tobytes()) in ids
     }
@@ -220,8 +220,9 @@ def _append(
     if stats is not None:
         more = np.zeros(len(rows), STAT_DTYPE)
         for k, raw in enumerate(ids):
-            if raw in was:
-                more[k] = was[raw]
+            # A hash that somebody gives is a record of theirs: the file was not seen with it.
+            if raw in was and was[raw][1] == records["hash"][k].tobytes():
+                more[k] = was[raw][0]
         stats = np.concatenate([stats, more])
     meta = dict(c.meta)
     for name in ("default_revision", "exists_aws"):

@@ -58,6 +58,13 @@ class Datasets:
         """Return id, hash (empty where unknown) and size in bytes of the k-th dataset."""
         return self._catalogue._record(self._first + k, self.flags[k])
 
+    def seen(self, k: int) -> tuple[int, int, int] | None:
+        """Return mtime, ctime (both in ns) and inode of the k-th file as the index last saw it.
+
+        None where it saw none, or so shortly after the file was written that these cannot tell.
+        """
+        return self._catalogue._seen(self._first + k)
+
     @property
     def ids(self) -> list[UUID]:
         """Ids of the datasets."""

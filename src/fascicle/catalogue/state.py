@@ -6,6 +6,7 @@ import json
 import mmap
 import os
 import sqlite3
+import struct
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from fascicle.catalogue.ids import make_uuid
-from fascicle.catalogue.schema import HAS_HASH, ODD_HASH, RECORD
+from fascicle.catalogue.schema import HAS_HASH, ODD_HASH, RECORD, STAT_RECORD
 from fascicle.errors import CatalogueError
 
 T = TypeVar("T")
@@ -135,6 +136,17 @@ class State:
             found = self._con.execute("SELECT hash FROM odd_hash WHERE record = ?", (record,))
             text = str(found.fetchone()[0])
         return make_uuid(raw[:16]), text, None if size < 0 else size
+
+    def _seen(self, record: int) -> tuple[int, int, int] | None:
+        if not self.meta.get("has_stats"):
+            return None
+        try:
+            stats = self._beside(".stat")
+        except FileNotFoundError:  # a later commit collected it
+            return None
+        raw = stats[record * STAT_RECORD : (record + 1) * STAT_RECORD]
+        mtime, ctime, inode = struct.unpack("<3q", raw)
+        return (mtime, ctime, inode) if mtime and inode else None
 
 
 def _from_files(
