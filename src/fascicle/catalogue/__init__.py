@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fascicle.catalogue.change import Change as Change
     from fascicle.catalogue.change import DatasetRow as DatasetRow
+    from fascicle.catalogue.columns import InsertionRow as InsertionRow
     from fascicle.catalogue.datasets import Datasets as Datasets
     from fascicle.catalogue.indexing import index as index
     from fascicle.catalogue.query import Catalogue as Catalogue
@@ -21,6 +22,7 @@ _PLACES = {
     "Datasets": "datasets",
     "IndexReport": "report",
     "Insertion": "schema",
+    "InsertionRow": "columns",
     "Session": "schema",
     "index": "indexing",
 }

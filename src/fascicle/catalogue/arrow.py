@@ -1,4 +1,4 @@
-"""Arrow arrays made of buffers, since ``pyarrow.array`` would import pandas: 0.25 s and more."""
+"""Arrow arrays made of buffers and read as such: `pyarrow.array` would import pandas (0.25 s)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 _LETTERS = np.frombuffer(b"0123456789abcdef", np.uint8)
-_DIGITS_OF_UUID = np.array([i for i in range(36) if i not in (8, 13, 18, 23)])
+#: Where the digits stand in the text of a UUID.
+DIGITS_OF_UUID = np.array([i for i in range(36) if i not in (8, 13, 18, 23)])
 
 
 def _bitmap(mask: NDArray[np.bool_]) -> pa.Buffer:
@@ -50,7 +51,7 @@ def coded(codes: NDArray[Any], values: pa.Array, *, ordered: bool = False) -> pa
     return pa.DictionaryArray.from_arrays(numbers(codes, kind), values, ordered=ordered)
 
 
-def _fixed_width(letters: NDArray[np.uint8]) -> pa.StringArray:
+def _equal_texts(letters: NDArray[np.uint8]) -> pa.StringArray:
     n, width = letters.shape
     offsets = np.arange(0, (n + 1) * width, width, dtype=np.int32) if n else np.zeros(1, np.int32)
     data = np.ascontiguousarray(letters)
@@ -67,8 +68,8 @@ def _hex(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def uuids(raw: NDArray[np.uint8]) -> pa.StringArray:
     """Return a text array of the UUIDs whose bytes, shape (n, 16), are given."""
     letters = np.full((len(raw), 36), ord("-"), np.uint8)
-    letters[:, _DIGITS_OF_UUID] = _hex(raw)
-    return _fixed_width(letters)
+    letters[:, DIGITS_OF_UUID] = _hex(raw)
+    return _equal_texts(letters)
 
 
 def hashes(raw: NDArray[np.uint8], has: NDArray[np.bool_]) -> pa.StringArray:
@@ -83,3 +84,37 @@ def hashes(raw: NDArray[np.uint8], has: NDArray[np.bool_]) -> pa.StringArray:
     return pa.StringArray.from_buffers(
         len(raw), pa.py_buffer(offsets), pa.py_buffer(letters), valid
     )
+
+
+# -- and back ----------------------------------------------------------------------------------
+
+_HEX = np.full(256, 255, np.uint8)
+_HEX[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.uint8)
+_HEX[np.frombuffer(b"ABCDEF", np.uint8)] = np.arange(10, 16, dtype=np.uint8)
+
+
+def from_hex(digits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return bytes, shape (n, 16), of hexadecimal digits, shape (n, 32), and which are valid."""
+    nibbles = _HEX[digits]
+    ok: NDArray[np.bool_] = np.asarray((nibbles < 16).all(axis=1))
+    raw: NDArray[np.uint8] = ((nibbles[:, ::2] << 4) | (nibbles[:, 1::2] & 15)).astype(np.uint8)
+    return raw, ok
+
+
+def fixed_width(column: pa.Array, width: int) -> NDArray[np.uint8] | None:
+    """Return the characters, shape (n, width), of a column of texts of one width, else None."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if column.null_count or not (
+        pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    ):
+        return None
+    wide = pa.types.is_large_string(column.type)
+    offsets = np.frombuffer(column.buffers()[1], np.int64 if wide else np.int32)
+    offsets = offsets[column.offset : column.offset + len(column) + 1]
+    if len(column) == 0 or (np.diff(offsets) != width).any():
+        return None
+    data = np.frombuffer(
+        column.buffers()[2], np.uint8, offset=int(offsets[0]), count=len(column) * width
+    )
+    return data.reshape(-1, width)

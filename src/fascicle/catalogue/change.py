@@ -16,6 +16,7 @@ from fascicle.catalogue.columns import (
     Columns,
     InsertionRow,
     SessionRow,
+    with_distinct_ids,
 )
 from fascicle.catalogue.schema import (
     DEFAULT,
@@ -25,9 +26,11 @@ from fascicle.catalogue.schema import (
     ODD_HASH,
     QC_CODE,
     QC_SHIFT,
+    QC_VALUES,
     Session,
     session_folder,
 )
+from fascicle.errors import CatalogueError
 
 
 class DatasetRow(NamedTuple):
@@ -71,11 +74,23 @@ class Change:
     upsert_datasets : sequence of DatasetRow
         Inserted, or replacing what has the same id.
     upsert_insertions : sequence of InsertionRow
-        Inserted, or replacing what has the same pid.
+        Inserted, or replacing what has the same pid; one that says nothing of regions (None, and
+        no source) leaves those that are known.
     delete_sessions, delete_datasets, delete_insertions : set of UUID
         A session is taken out with its datasets.
     meta : dict
         Values to set.
+
+    Examples
+    --------
+    Say which model a probe is:
+
+    >>> from fascicle.catalogue import Change, InsertionRow
+    >>> def set_model(catalogue, pid, model):
+    ...     p = catalogue.insertion(pid)
+    ...     eid = catalogue.eid(p.row)
+    ...     row = InsertionRow(p.pid.bytes, eid.bytes, p.name, model, p.serial, p.extra)
+    ...     return catalogue.commit(Change(upsert_insertions=[row]))
     """
 
     upsert_sessions: Sequence[Session] = ()
@@ -91,10 +106,17 @@ class Change:
 
 
 def apply(change: Change, base: Columns) -> Columns:
-    """Return the columns with a change made; the given ones are left as they are."""
+    """Return the columns with a change made; the given ones are left as they are.
+
+    Raises
+    ------
+    CatalogueError
+        A row has a value that no catalogue can hold.
+    """
+    rows = list({(r.eid, r.id): r for r in change.upsert_datasets}.values())
     out = replace(base, sessions=list(base.sessions), meta={**base.meta, **change.meta})
     gone = {eid.bytes for eid in change.delete_sessions}
-    fresh = _records(change.upsert_datasets)
+    fresh = _records(rows)
     drop = {did.bytes for did in change.delete_datasets} | set(fresh[0])
     keep = ~_matches(out.records["id"], drop)
     if gone:
@@ -105,11 +127,25 @@ def apply(change: Change, base: Columns) -> Columns:
     if gone:
         out = _without_sessions(out, gone)
     _upsert_sessions(out, change.upsert_sessions)
-    out = _append(out, change.upsert_datasets, fresh, was)
-    pids = {p.pid for p in change.upsert_insertions} | {p.bytes for p in change.delete_insertions}
-    out.insertions = [p for p in out.insertions if p.pid not in pids and p.eid not in gone]
-    out.insertions += change.upsert_insertions
+    out = _append(out, rows, fresh, was)
+    out.insertions = _insertions(out.insertions, change, gone)
     _name_sessions(out, (p.eid for p in out.insertions))
+    return out if len(set(fresh[0])) == len(rows) else with_distinct_ids(out)
+
+
+def _insertions(
+    known: Sequence[InsertionRow], change: Change, gone: set[bytes]
+) -> list[InsertionRow]:
+    before = {p.pid: p for p in known}
+    fresh = {p.pid: p for p in change.upsert_insertions}
+    drop = {p.bytes for p in change.delete_insertions} | set(fresh)
+    out = [p for p in known if p.pid not in drop and p.eid not in gone]
+    for pid, p in fresh.items():
+        was = before.get(pid)
+        silent = p.regions is None and not p.source
+        if silent and was is not None:
+            p = replace(p, regions=was.regions, source=was.source)
+        out.append(p)
     return out
 
 
@@ -181,6 +217,11 @@ def _records(
     for k, r in enumerate(rows):
         records[k]["id"] = np.void(ids[k])
         records[k]["size"] = -1 if r.file_size is None else r.file_size
+        if r.qc not in QC_CODE:
+            raise CatalogueError(
+                f"{r.rel_path} cannot have the QC {r.qc!r}",
+                hint=f"QC is one of {', '.join(map(str, QC_VALUES))}",
+            )
         flag = (EXISTS if r.exists else 0) | QC_CODE[r.qc] << QC_SHIFT
         flag |= (DEFAULT if r.default_revision else 0) | (EXISTS_AWS if r.exists_aws else 0)
         if r.hash:

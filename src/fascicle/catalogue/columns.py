@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date as Date
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fascicle.catalogue import identity
 from fascicle.catalogue.schema import RECORD, session_folder
 
 #: The session of datasets that belong to none (aggregates).
@@ -41,9 +43,19 @@ class SessionRow:
 
 @dataclass(slots=True)
 class InsertionRow:
-    """A probe insertion; ``regions`` is None where its channels were never read.
+    """A probe insertion on its way into the catalogue.
 
-    ``regions`` holds (CCF id, side, channels) with side -1 left, 1 right and 0 unknown.
+    Attributes
+    ----------
+    pid, eid : bytes
+        The 16 bytes of its id and of its session's (``UUID.bytes``).
+    name, model, serial : str
+    extra : dict
+        Plain values: whatever else is to be kept of it.
+    regions : tuple of (CCF id, side, channels), or None
+        Side is -1 left, 1 right, 0 unknown; None where its channels were never read.
+    source : str
+        What the regions were read from: changes when they must be read again.
     """
 
     pid: bytes
@@ -54,7 +66,6 @@ class InsertionRow:
     extra: dict[str, Any] = field(default_factory=dict)
     regions: tuple[tuple[int, int, int], ...] | None = None
     source: str = ""
-    """What the regions were read from: changes when they must be read again."""
 
 
 def empty_records(n: int) -> NDArray[np.void]:
@@ -156,6 +167,51 @@ class Columns:
         if self.stats is not None:
             self.stats = self.stats[rows]
         return self
+
+
+def repeated_ids(columns: Columns) -> list[int]:
+    """Return the datasets whose id stands for several."""
+    raw = columns.records["id"].tobytes()
+    heads = np.frombuffer(raw, "<u8")[::2]
+    order = np.argsort(heads, kind="stable")
+    same = heads[order[1:]] == heads[order[:-1]]
+    some = np.zeros(len(order), bool)
+    some[order[1:]] |= same
+    some[order[:-1]] |= same
+    rows = np.flatnonzero(some).tolist()
+    ids = [raw[16 * k : 16 * k + 16] for k in rows]
+    count = Counter(ids)
+    return [k for k, one in zip(rows, ids, strict=True) if count[one] > 1]
+
+
+def with_distinct_ids(columns: Columns, fresh: NDArray[np.bool_] | None = None) -> Columns:
+    """Derive ids anew where one stands for several datasets: it identifies none of them.
+
+    Parameters
+    ----------
+    columns : Columns
+        Left as they are.
+    fresh : ndarray of bool, optional
+        Datasets whose id may be changed; default: all.
+    """
+    rows = repeated_ids(columns)
+    if not rows:
+        return columns
+    records = columns.records.copy()
+    while rows:
+        mine = [k for k in rows if fresh is None or fresh[k]]
+        taken = {records["id"][k].tobytes() for k in set(rows) - set(mine)}
+        for k in mine:
+            eid = columns.sessions[columns.session[k]].eid
+            path = columns.paths[columns.path[k]]
+            raw = identity.dataset_id(eid, path)
+            while raw in taken:
+                raw = identity.dataset_id(raw, path)
+            taken.add(raw)
+            records["id"][k] = np.void(raw)
+        columns = replace(columns, records=records)
+        rows = repeated_ids(columns) if mine else []
+    return columns
 
 
 def _moved(odd: dict[int, str], rows: NDArray[np.intp]) -> dict[int, str]:

@@ -36,7 +36,7 @@ _EPOCH = Date(1970, 1, 1).toordinal()
 _ROWS_PER_GROUP = 1 << 19
 
 
-def write(columns: Columns, folder: Path, stamp: dict[str, Any]) -> None:
+def write(columns: Columns, folder: Path, stamp: dict[str, Any]) -> dict[str, list[int]]:
     """Write ONE's two tables, each under its name only when it is whole.
 
     Parameters
@@ -47,15 +47,22 @@ def write(columns: Columns, folder: Path, stamp: dict[str, Any]) -> None:
         Where the tables go.
     stamp : dict
         Which state of the catalogue this is; lies in the tables' metadata.
+
+    Returns
+    -------
+    dict
+        Size, mtime_ns and inode of each table, taken before others could see it.
     """
     meta = columns.meta.get("tables", {})
     default = {
         "date_created": datetime.now().isoformat(sep=" ", timespec="minutes"),
         "origin": str(folder),
     }
+    out: dict[str, list[int]] = {}
     for name, batches in (("sessions", _session_batches), ("datasets", _dataset_batches)):
         one = {**default, **meta.get(name, {})}
-        _write_table(folder / f"{name}.pqt", batches(columns), one, stamp)
+        out[f"{name}.pqt"] = _write_table(folder / f"{name}.pqt", batches(columns), one, stamp)
+    return out
 
 
 def _write_table(
@@ -63,28 +70,37 @@ def _write_table(
     batches: Iterator[tuple[pa.Table, dict[str, Any]]],
     one: dict[str, Any],
     stamp: dict[str, Any],
-) -> None:
+) -> list[int]:
     import pyarrow.parquet as pq
 
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     writer = None
+    # Where pyarrow allows (16 and later) the stamp is written last, and says where the rows end.
+    late = hasattr(pq.ParquetWriter, "add_key_value_metadata")
+    sink = part.open("xb")
     try:
         for table, pandas_meta in batches:
             if writer is None:
+                about: dict[str | bytes, str] = {
+                    "one_metadata": json.dumps(one, default=_plain),
+                    "pandas": json.dumps(pandas_meta),
+                }
                 schema = table.schema.with_metadata(
-                    {
-                        "one_metadata": json.dumps(one, default=_plain),
-                        "pandas": json.dumps(pandas_meta),
-                        STAMP: json.dumps(stamp),
-                    }
+                    about if late else {**about, STAMP: json.dumps(stamp)}
                 )
                 coded = [n for n in schema.names if n not in ("id", "hash", "file_size")]
-                writer = pq.ParquetWriter(part, schema, use_dictionary=coded)
+                writer = pq.ParquetWriter(sink, schema, use_dictionary=coded)
             writer.write_table(table.cast(schema))
         if writer is not None:
+            if late:
+                writer.add_key_value_metadata({STAMP: json.dumps({**stamp, "end": sink.tell()})})
             writer.close()
+        sink.close()
+        st = part.stat()
         os.replace(part, path)
+        return [st.st_size, st.st_mtime_ns, st.st_ino]
     finally:
+        sink.close()
         part.unlink(missing_ok=True)
 
 

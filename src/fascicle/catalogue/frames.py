@@ -13,6 +13,7 @@ import pandas as pd
 from fascicle.catalogue.change import Change, DatasetRow, apply
 from fascicle.catalogue.columns import Columns, InsertionRow
 from fascicle.catalogue.ids import make_uuid
+from fascicle.catalogue.restore import as_json
 from fascicle.catalogue.schema import (
     DEFAULT,
     EXISTS,
@@ -309,6 +310,7 @@ def difference(
             for p in new
             if (was := have.get(make_uuid(p.pid))) is None
             or (was.name, was.model, was.serial) != (p.name, p.model, p.serial)
+            or as_json(was.extra) != as_json(p.extra)
         ]
         change.delete_insertions = set(have) - {make_uuid(p.pid) for p in new}
     return change

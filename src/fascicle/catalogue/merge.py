@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from dataclasses import replace
+from datetime import date as Date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fascicle.catalogue import identity, regions
-from fascicle.catalogue.columns import RECORD_DTYPE, STAT_DTYPE, Columns, SessionRow
+from fascicle.catalogue.columns import (
+    RECORD_DTYPE,
+    STAT_DTYPE,
+    Columns,
+    SessionRow,
+    with_distinct_ids,
+)
 from fascicle.catalogue.hashing import Hasher
-from fascicle.catalogue.scan import STATS_PER_FILE, Listing, is_racy
+from fascicle.catalogue.scan import CLOCK, STATS_PER_FILE, UNREADABLE, Listing, is_racy
 from fascicle.catalogue.schema import EXISTS, HAS_HASH, ODD_HASH, session_folder
 
 if TYPE_CHECKING:
@@ -60,6 +68,7 @@ class Merger:
         self.new_ids, self.progress, self.report, self.clock = new_ids, progress, report, clock
         self.hasher = Hasher(root, progress=progress)
         self.stats = _stats_of(listing)
+        self.local = self.risky = False
 
     def merge(self, base: Columns, known: Catalogue | None) -> Columns | None:
         """Return the new columns; None where nothing changed.
@@ -74,81 +83,127 @@ class Merger:
         report = self.report
         report.differing.clear()
         report.problems.clear()
-        base = _with_unique_ids(base)
-        local = known is None or self.new_ids or is_local(base.meta)
-        sessions, place = self._sessions(base)
-        rows = self._match(base, sessions, place)
+        self.local = known is None or self.new_ids or is_local(base.meta)
+        sessions, place, old = self._sessions(base)
+        rows = self._match(base, sessions, place, old)
         new, changed, doubtful = self._found(base, rows)
-        keep = self._still_there(base, rows.old, local)
+        keep = self._still_there(base, rows.old)
+        offset = int(keep.sum())
         out = self._join(base, np.flatnonzero(keep), rows, new, sessions)
         report.added = int((rows.old < 0).sum())
-        report.changed = int(changed.sum())
-        report.removed = base.n_datasets - int(keep.sum()) - int((rows.old >= 0).sum())
-        out = self._without_empty(out, local)
+        report.removed = base.n_datasets - offset - int((rows.old >= 0).sum())
+        out = self._without_empty(out)
         self.clock.lap("merge")
-        report.problems += self.hasher.fill(
-            out, self._to_hash(out, int(keep.sum()), changed | doubtful)
-        )
+        before = out.records["hash"][offset:].copy()
+        report.problems += self.hasher.fill(out, self._to_hash(out, offset, changed | doubtful))
+        report.changed = int((changed | (before != out.records["hash"][offset:]) & doubtful).sum())
         self.clock.lap("hash")
-        was = base.meta.get("index", {})
-        hashed = self.wanted["hashed"] or was.get("hashed", False)
-        read = self.wanted["regions"] or was.get("regions", False)
-        index = {**self.wanted, "hashed": hashed, "regions": read}
-        out.meta = {**base.meta, "local": local, "index": index}
+        out.meta = {**base.meta, "local": self.local, "index": self._index(base, out, offset)}
         if self.wanted["regions"]:
-            report.problems += regions.update(out, self.root, progress=self.progress)
+            report.problems += regions.update(
+                out, self.root, local=self.local, progress=self.progress
+            )
         self.clock.lap("regions")
-        quiet = not (report.added or report.changed or report.removed or self.new_ids)
-        # An empty digest (some file was written a moment ago) is no reason for a new state.
-        same = {**was, "digest": ""} == {**index, "digest": ""} and (
-            not index["digest"] or was.get("digest") == index["digest"]
-        )
-        return None if known is not None and quiet and same else out
+        if known is None or self.new_ids or self._news() or not _same(base.meta, out.meta):
+            return out
+        return None
+
+    def _news(self) -> bool:
+        return bool(self.report.added or self.report.changed or self.report.removed)
+
+    def _index(self, base: Columns, out: Columns, offset: int) -> dict[str, Any]:
+        """Return what the catalogue is to say of this run: it decides what the next may skip."""
+        was, wanted = base.meta.get("index", {}), self.wanted
+        hashed = wanted["hashed"] or was.get("hashed", False)
+        return {
+            **wanted,
+            # A file that is not as its archive has it is to be told of each time.
+            "digest": "" if self.report.differing else wanted["digest"],
+            "hashed": hashed and bool((out.flags[offset:] & (HAS_HASH | ODD_HASH)).all()),
+            "regions": wanted["regions"] or (was.get("regions", False) and not self._news()),
+        }
 
     # -- sessions ------------------------------------------------------------------------------
 
-    def _sessions(self, base: Columns) -> tuple[list[SessionRow], list[int]]:
-        """Return all sessions, and the position of each found one."""
-        listed = [(n, s) for n, s in enumerate(base.sessions) if s.listed]
-        by_place = {(s.lab, s.subject, s.date, s.number): n for n, s in listed}
-        by_path = {s.path: n for n, s in listed}
+    def _sessions(self, base: Columns) -> tuple[list[SessionRow], list[int], list[int | None]]:
+        """Return all sessions, and for each found one its position and that of its old row."""
+        old = self._old_rows(base)
+        hidden = {s.eid: n for n, s in enumerate(base.sessions) if not s.listed}
         sessions = [] if self.new_ids else list(base.sessions)
         taken = {s.eid for s in sessions}
         place = []
-        for f in self.listing.sessions:
+        for f, n in zip(self.listing.sessions, old, strict=True):
             lab = f.lab or self.wanted["lab"]
             usual = session_folder(lab, f.subject, f.date, f.number)
             folder = "" if f.path == usual else f.path
-            old = by_place.get((lab, f.subject, f.date, f.number), by_path.get(f.path))
-            if old is not None and not self.new_ids:
-                sessions[old] = replace(sessions[old], lab=sessions[old].lab or lab, folder=folder)
-                place.append(old)
+            if n is not None and not self.new_ids:
+                sessions[n] = replace(sessions[n], lab=sessions[n].lab or lab, folder=folder)
+                place.append(n)
                 continue
             eid = identity.session_id(lab, f.subject, f.date, f.number)
-            if eid in taken:  # its old session was moved under a lab, and the place used again
-                eid = uuid.uuid3(uuid.UUID(bytes=eid), f.path).bytes
             row = SessionRow(eid, lab, f.subject, f.date, f.number, folder=folder)
-            if old is not None:  # new ids; what people wrote of the session stays
-                was = base.sessions[old]
+            if eid in hidden and not self.new_ids:  # its datasets were known before it was
+                place.append(hidden[eid])
+                sessions[hidden.pop(eid)] = row
+                continue
+            if eid in taken:  # its old session was moved under a lab, and the place used again
+                row.eid = uuid.uuid3(uuid.UUID(bytes=eid), f.path).bytes
+            if n is not None:  # new ids; what people wrote of the session stays
+                was = base.sessions[n]
                 row.task_protocol, row.projects = was.task_protocol, was.projects
-            taken.add(eid)
+            taken.add(row.eid)
             place.append(len(sessions))
             sessions.append(row)
-        return sessions, place
+        return sessions, place, old
+
+    def _old_rows(self, base: Columns) -> list[int | None]:
+        """Return which row each found session has: that of its folder, else that of its place.
+
+        A session without a lab whose folder is gone is the one that turns up under a lab.
+        """
+        found = self.listing.sessions
+        listed = [(n, s) for n, s in enumerate(base.sessions) if s.listed]
+        by_path = {s.path: n for n, s in listed}
+        out = [by_path.get(f.path) for f in found]
+        if None not in out:
+            return out
+        used = set(out)
+        by_place = {(s.lab, s.subject, s.date, s.number): n for n, s in listed}
+        here = {f.path for f in found}
+        loose: dict[tuple[str, Date, int], list[int]] = {}
+        for n, s in listed:
+            if not s.lab and s.path not in here:
+                loose.setdefault((s.subject, s.date, s.number), []).append(n)
+        for k, f in enumerate(found):
+            if out[k] is not None:
+                continue
+            lab, place = f.lab or self.wanted["lab"], (f.subject, f.date, f.number)
+            several = loose.get(place, []) if lab else []
+            row = by_place.get((lab, *place), several[0] if len(several) == 1 else None)
+            if row is not None and row not in used:
+                out[k] = row
+                used.add(row)
+        return out
 
     # -- datasets --------------------------------------------------------------------------------
 
-    def _match(self, base: Columns, sessions: list[SessionRow], place: list[int]) -> _Rows:
+    def _match(
+        self,
+        base: Columns,
+        sessions: list[SessionRow],
+        place: list[int],
+        was: list[int | None],
+    ) -> _Rows:
         """Find for each file the row that the index has of it."""
         starts = np.searchsorted(base.session, np.arange(len(base.sessions) + 1)).tolist()
-        before = {s.path: n for n, s in enumerate(base.sessions)}
         code = {p: k for k, p in enumerate(base.paths)}
         codes: list[int] = []
         old: list[int] = []
         number = code.setdefault
-        for f, n in zip(self.listing.sessions, place, strict=True):
-            was = before.get(f.path) if self.new_ids else (n if n < len(base.sessions) else None)
-            a, b = (starts[was], starts[was + 1]) if was is not None else (0, 0)
+        for f, n, m in zip(self.listing.sessions, place, was, strict=True):
+            if m is None and not self.new_ids and n < len(base.sessions):
+                m = n  # known by its datasets alone
+            a, b = (0, 0) if m is None else (starts[m], starts[m + 1])
             mine = [number(p, len(code)) for p in f.rel_paths]
             codes += mine
             if b > a:
@@ -169,13 +224,16 @@ class Merger:
         """Return the id of each file that has no row, or of all where ids are to be new."""
         out: list[bytes] = []
         named: set[bytes] = set()
-        k = 0
+        k, self.risky = 0, False
         for f, n in zip(self.listing.sessions, place, strict=True):
             eid, paths = sessions[n].eid, f.rel_paths
             ids = identity.dataset_ids(eid, paths)
             for j, rel_path in enumerate(paths):
                 if rel_path.count("-") >= 4:
                     ids[j] = _named_id(eid, rel_path, named)
+                    self.risky |= old[k + j] < 0
+                elif not rel_path.isascii():  # two ways to write é are two files, but one text
+                    self.risky = True
             if not self.new_ids:
                 ids = [
                     b"" if row >= 0 else raw
@@ -204,8 +262,8 @@ class Merger:
             stats[:, 2],
             stats[:, 3],
         )
-        for k in np.flatnonzero(stats[:, 1] > started - _RACE_NS).tolist():
-            if is_racy(int(stats[k, 1]), started):
+        for k in np.flatnonzero(stats[:, CLOCK] > started - _RACE_NS).tolist():
+            if is_racy(int(stats[k, CLOCK]), started):
                 seen_now["mtime"][k] = 0  # cannot tell next time
         changed, doubtful = np.zeros(n, bool), np.zeros(n, bool)
         has = np.flatnonzero(rows.old >= 0)
@@ -215,17 +273,18 @@ class Merger:
             flags[has] = base.flags[was]
             size = base.records["size"][was]
             seen = np.zeros(len(was), STAT_DTYPE) if base.stats is None else base.stats[was]
-            first_sight = seen["inode"] == 0
-            moved = size != stats[has, 0]
+            unseen = seen["inode"] == 0
+            differs = size != stats[has, 0]
+            moved = np.zeros(len(was), bool)
             for name, column in (("mtime", 1), ("ctime", 2), ("inode", 3)):
                 moved |= (seen[name] != stats[has, column]) & (seen[name] != 0)
-            changed[has] = moved & ~first_sight
-            doubtful[has] = (seen["mtime"] == 0) & ~first_sight
             # At first sight the record is an archive's and stays the truth; later the file is.
-            now = np.where(first_sight & (size >= 0), size, stats[has, 0])
-            records["size"][has] = now
-            for k in has[first_sight & (size >= 0) & (size != stats[has, 0])].tolist():
-                self.report.differing.append(self._path(k))
+            astray = unseen & differs & (size >= 0) & (not self.local)
+            changed[has] = (moved | differs & (size >= 0)) & ~astray
+            doubtful[has] = (seen["mtime"] == 0) & ~unseen
+            records["size"][has] = np.where(astray, size, stats[has, 0])
+            seen_now[has[astray]] = np.zeros(1, STAT_DTYPE)  # not seen before it is what it is
+            self.report.differing += [self._path(k) for k in has[astray].tolist()]
         fresh = np.array([bool(raw) for raw in rows.ids], bool)
         records["id"][fresh] = np.frombuffer(b"".join(rows.ids) or bytes(0), "V16")
         known = base.odd_hashes
@@ -243,25 +302,29 @@ class Merger:
             k -= len(f.rel_paths)
         return ""
 
-    def _still_there(self, base: Columns, old: NDArray[np.int64], local: bool) -> NDArray[np.bool_]:
+    def _still_there(self, base: Columns, old: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which other rows stay: those of an archive, and those that cannot be looked at."""
         keep = np.full(base.n_datasets, not self.new_ids)
         keep[old[old >= 0]] = False
         if self.new_ids:
             return keep
-        blind = tuple(
-            path for path, reason in self.listing.rejected if reason.startswith("cannot be read")
-        )
         mine = keep.copy()
-        if not local:  # a derived id was given here, after the file was seen
+        if not self.local:  # a derived id was given here, after the file was seen
             mine &= False if base.stats is None else base.stats["inode"] != 0
+        if not mine.any():
+            return keep
+        refused = dict(self.listing.rejected)
+        blind = tuple(p for p, reason in refused.items() if reason.startswith(UNREADABLE))
         for row in np.flatnonzero(mine).tolist():
             session, rel_path = base.sessions[base.session[row]], base.paths[base.path[row]]
-            if blind and (blind[0] == "." or f"{session.path}/{rel_path}".startswith(blind)):
+            path = f"{session.path}/{rel_path}"
+            if blind and (blind[0] == "." or path.startswith(blind)):
                 continue
             raw = base.records["id"][row].tobytes()
-            if local or raw == identity.dataset_id(session.eid, rel_path):
-                keep[row] = False
+            if not self.local and raw != identity.dataset_id(session.eid, rel_path):
+                continue
+            # Another process may have found the file after our scan had passed its folder.
+            keep[row] = path not in refused and os.path.isfile(f"{self.root}/{path}")
         return keep
 
     def _join(
@@ -275,7 +338,7 @@ class Merger:
         kept = base.take(kept_rows)
         stats = kept.stats if kept.stats is not None else np.zeros(kept.n_datasets, STAT_DTYPE)
         assert new.stats is not None
-        return Columns(
+        out = Columns(
             sessions,
             np.concatenate([kept.session, new.session]),
             np.concatenate([kept.path, new.path]),
@@ -286,8 +349,13 @@ class Merger:
             {**kept.odd_hashes, **{k + kept.n_datasets: t for k, t in new.odd_hashes.items()}},
             [] if self.new_ids else [replace(p) for p in base.insertions],
         )
+        if not self.risky:
+            return out
+        return with_distinct_ids(
+            out, np.concatenate([np.zeros(len(kept_rows), bool), rows.old < 0])
+        )
 
-    def _without_empty(self, out: Columns, local: bool) -> Columns:
+    def _without_empty(self, out: Columns) -> Columns:
         """Drop sessions of this folder's own whose folders and datasets are gone."""
         found = {s.path for s in self.listing.sessions}
         used = set(np.unique(out.session).tolist())
@@ -297,7 +365,8 @@ class Merger:
             if n not in used
             and s.listed
             and s.path not in found
-            and (local or s.eid == identity.session_id(s.lab, s.subject, s.date, s.number))
+            and (self.local or s.eid == identity.session_id(s.lab, s.subject, s.date, s.number))
+            and not os.path.isdir(f"{self.root}/{s.path}")
         }
         if not gone:
             return out
@@ -359,20 +428,9 @@ def is_local(meta: dict[str, Any]) -> bool:
     return bool(texts) and all(re.match(r"/|[A-Za-z]:[\\/]", str(t)) for t in texts)
 
 
-def _with_unique_ids(base: Columns) -> Columns:
-    """Derive ids anew where one stands for several datasets: it identifies none of them."""
-    if base.n_datasets < 2:
-        return base
-    halves = np.frombuffer(base.records["id"].tobytes(), "<u8").reshape(-1, 2)
-    order = np.lexsort((halves[:, 1], halves[:, 0]))
-    same = (halves[order[1:]] == halves[order[:-1]]).all(axis=1)
-    if not same.any():
-        return base
-    twice = np.zeros(len(order), bool)
-    twice[order[1:]] |= same
-    twice[order[:-1]] |= same
-    records = base.records.copy()
-    for row in np.flatnonzero(twice).tolist():
-        eid = base.sessions[base.session[row]].eid
-        records["id"][row] = np.void(identity.dataset_id(eid, base.paths[base.path[row]]))
-    return replace(base, records=records)
+def _same(was: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Return whether there is nothing new to say of a run."""
+    a, b = was.get("index", {}), now["index"]
+    # No digest (some file was written a moment ago) is no reason for a new state.
+    digest = not b["digest"] or a.get("digest") == b["digest"]
+    return digest and {**a, "digest": ""} == {**b, "digest": ""}

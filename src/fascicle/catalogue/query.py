@@ -304,8 +304,7 @@ class Catalogue(State):
         """Return all distinct paths relative to a session, sorted."""
 
         def read() -> list[str]:
-            text = self._array("paths").decode()
-            return text.split("\n") if text else []
+            return self._array("paths").decode().split("\0")[:-1]
 
         return self._once("paths", read)
 

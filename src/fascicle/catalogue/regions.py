@@ -162,7 +162,9 @@ def read(
         return None, "", str(error).splitlines()[0]
 
 
-def update(columns: Columns, root: Path, *, progress: bool = False) -> list[tuple[str, str]]:
+def update(
+    columns: Columns, root: Path, *, local: bool = False, progress: bool = False
+) -> list[tuple[str, str]]:
     """Bring the insertions of columns, and their regions, up to date with the files.
 
     Parameters
@@ -170,6 +172,8 @@ def update(columns: Columns, root: Path, *, progress: bool = False) -> list[tupl
     columns : Columns
         Gets insertions for the probes that its paths name, and their regions.
     root : pathlib.Path
+    local : bool
+        Drop probes that were found in files and have none any more.
     progress : bool
         Show a bar on stderr.
 
@@ -181,6 +185,14 @@ def update(columns: Columns, root: Path, *, progress: bool = False) -> list[tupl
     labels = [probe_label(p) for p in columns.paths]
     probes = np.array([bool(x) for x in labels], bool)
     rows = np.flatnonzero(probes[columns.path]) if any(labels) else np.zeros(0, np.intp)
+    if local:
+        pairs = zip(columns.session[rows].tolist(), columns.path[rows].tolist(), strict=True)
+        present = {(columns.sessions[n].eid, labels[p]) for n, p in pairs}
+        columns.insertions = [
+            p
+            for p in columns.insertions
+            if (p.eid, p.name) in present or p.pid != identity.insertion_id(p.eid, p.name)
+        ]
     if not len(rows):
         return []
     rows = rows[np.argsort(columns.session[rows], kind="stable")]
@@ -191,17 +203,17 @@ def update(columns: Columns, root: Path, *, progress: bool = False) -> list[tupl
     for group in tqdm(groups, desc="Regions", unit="session", disable=not progress):
         session = columns.sessions[columns.session[group[0]]]
         codes = columns.path[group].tolist()
-        present = [
+        seen = [
             _described(columns, row)
             for row, p in zip(group.tolist(), codes, strict=True)
             if useful[p]
         ]
+        here = [d for d in seen if d.stamp]
         for label in sorted({labels[p] for p in codes}):
             row = have.get((session.eid, label))
             if row is None:
                 row = InsertionRow(identity.insertion_id(session.eid, label), session.eid, label)
                 columns.insertions.append(row)
-            here = [d for d in present if d.stamp]
             counts, source, problem = read(f"{root}/{session.path}", here, label, row.source)
             if problem:
                 problems.append((f"{session.path}/alf/{label}", problem))

@@ -21,6 +21,16 @@ from fascicle.catalogue.query import Catalogue
 _COUNTED = frozenset({"format", "n_sessions", "n_rows", "n_datasets", "has_stats"})
 
 
+def as_json(extra: dict[str, Any]) -> str:
+    """Return an insertion's further values as they are stored: what JSON lacks becomes text."""
+    return json.dumps(extra, default=_plain) if extra else ""
+
+
+def _plain(value: Any) -> Any:
+    # Numbers and arrays of numpy know what they are.
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
 def columns_of(catalogue: Catalogue) -> Columns:
     """Return everything that a catalogue holds."""
     con = catalogue._con

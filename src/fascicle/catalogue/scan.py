@@ -20,11 +20,15 @@ from pathlib import Path
 from fascicle.alf import spec
 from fascicle.catalogue.schema import HIDDEN
 
+#: How the reasons begin of what may well be there.
+UNREADABLE = "cannot be read"
+_UP = "a link to a folder above it"
 _OWN = frozenset({"sessions.pqt", "datasets.pqt", "insertions.pqt", "cache_info.json", HIDDEN})
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NUMBER = re.compile(r"\d{1,3}", re.ASCII)
 _SLOW_SESSION = 0.003  # seconds; above this a folder is waiting for a disk or a network
 _THREADS = 16
+_63_BITS = (1 << 63) - 1
 
 #: size, mtime_ns, ctime_ns, inode of each file
 STATS_PER_FILE = 4
@@ -39,6 +43,7 @@ class FoundSession:
     date: Date
     number: int
     path: str
+    problem: str = ""
     rel_paths: list[str] = field(default_factory=list)
     stats: array[int] = field(default_factory=lambda: array("q"))
     rejected: list[tuple[str, str]] = field(default_factory=list)
@@ -72,13 +77,24 @@ class Listing:
         return sum(len(s.rel_paths) for s in self.sessions)
 
 
-def is_racy(mtime_ns: int, started_ns: int) -> bool:
+#: Which of a file's times tells of every change: where mtime can be set back, ctime cannot.
+CLOCK = 1 if os.name == "nt" else 2
+
+
+def is_racy(time_ns: int, started_ns: int) -> bool:
     """Return whether a file could be changed again without its time stamp moving.
 
     Clocks of file systems tick every few milliseconds, some (FAT, old NFS) every two seconds.
+
+    Parameters
+    ----------
+    time_ns : int
+        The file's time that is at ``CLOCK`` among its stats.
+    started_ns : int
+        When it was looked at.
     """
-    tick = 2_000_000_000 if mtime_ns % 1_000_000_000 == 0 else 20_000_000
-    return mtime_ns > started_ns - tick
+    tick = 2_000_000_000 if time_ns % 1_000_000_000 == 0 else 20_000_000
+    return time_ns > started_ns - tick
 
 
 def scan(root: Path) -> Listing:
@@ -99,11 +115,16 @@ def scan(root: Path) -> Listing:
     folders = list(_session_folders(str(root), rejected))
     judge = _Judge()
     sessions = _scan_all(str(root), folders, judge)
-    sessions = _drop_twins(sessions, rejected)
     for s in sessions:
         rejected.extend(s.rejected)
-    rejected.sort()
+    sessions = _drop_twins([s for s in sessions if not s.problem], rejected)
+    rejected = sorted((_readable(path), reason) for path, reason in rejected)
     return Listing(sessions, rejected, _digest(sessions, started), started)
+
+
+def _readable(path: str) -> str:
+    """Return a path that can be printed: bytes that are no UTF-8 as escapes."""
+    return path if path.isascii() else os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _digest(sessions: list[FoundSession], started: int) -> str:
@@ -111,7 +132,7 @@ def _digest(sessions: list[FoundSession], started: int) -> str:
     for s in sessions:
         h.update("\n".join((s.path, *s.rel_paths)).encode())
         h.update(s.stats)
-        times = s.stats[1::STATS_PER_FILE]
+        times = s.stats[CLOCK::STATS_PER_FILE]
         if times and is_racy(max(times), started):
             return ""
     return h.hexdigest()
@@ -120,18 +141,27 @@ def _digest(sessions: list[FoundSession], started: int) -> str:
 def _drop_twins(
     sessions: list[FoundSession], rejected: list[tuple[str, str]]
 ) -> list[FoundSession]:
-    """Keep one of two folders that name the same session, such as ``…/1`` and ``…/001``."""
+    """Keep one of the folders that name the same session, such as ``…/1`` and ``…/001``.
+
+    That with three digits, then the one nearest to the root.
+    """
     kept: dict[tuple[str, str, Date, int], FoundSession] = {}
+    twins: dict[tuple[str, str, Date, int], list[FoundSession]] = {}
     for s in sessions:
         key = (s.lab, s.subject, s.date, s.number)
-        first = kept.setdefault(key, s)
-        if first is s:
-            continue
-        if len(s.path.rsplit("/", 1)[-1]) == 3 and len(first.path.rsplit("/", 1)[-1]) != 3:
-            kept[key], s, first = s, first, s
-        reason = f"names the same session as {first.path}"
-        rejected.extend((f"{s.path}/{p}", reason) for p in s.rel_paths)
+        if kept.setdefault(key, s) is not s:
+            twins.setdefault(key, [kept[key]]).append(s)
+    for key, several in twins.items():
+        several.sort(key=_preference)
+        kept[key] = several[0]
+        reason = f"names the same session as {several[0].path}"
+        for s in several[1:]:
+            rejected.extend((f"{s.path}/{p}".rstrip("/"), reason) for p in s.rel_paths or [""])
     return list(kept.values())
+
+
+def _preference(s: FoundSession) -> tuple[bool, int, str]:
+    return len(s.path.rpartition("/")[2]) != 3, s.path.count("/"), s.path
 
 
 def _entries(path: str) -> list[os.DirEntry[str]]:
@@ -144,12 +174,12 @@ def _by_name(entry: os.DirEntry[str]) -> str:
 
 
 def _reason(error: OSError) -> str:
-    return f"cannot be read: {error.strerror or error}"
+    return f"{UNREADABLE}: {error.strerror or error}"
 
 
 def _session_folders(root: str, rejected: list[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
     """Yield the parts of each session folder; note files that lie outside of all."""
-    stack: list[tuple[tuple[str, ...], frozenset[tuple[int, int]]]] = [((), frozenset())]
+    stack: list[tuple[tuple[str, ...], frozenset[str]]] = [((), frozenset())]
     while stack:
         parts, above = stack.pop()
         path = "/".join((root, *parts))
@@ -161,7 +191,7 @@ def _session_folders(root: str, rejected: list[tuple[str, str]]) -> Iterator[tup
         in_date = len(parts) >= 2 and _is_date(parts[-1])
         below = []
         for e in entries:
-            if not parts and e.name in _OWN:
+            if e.name == HIDDEN or (not parts and e.name in _OWN):
                 continue
             here = (*parts, e.name)
             try:
@@ -169,20 +199,25 @@ def _session_folders(root: str, rejected: list[tuple[str, str]]) -> Iterator[tup
             except OSError as error:
                 rejected.append(("/".join(here), _reason(error)))
                 continue
+            target = _followed(e, above) if folder and e.is_symlink() else ""
             if not folder:
                 rejected.append(("/".join(here), _outside(parts)))
+            elif target is None:
+                rejected.append(("/".join(here), _UP))
             elif in_date and _NUMBER.fullmatch(e.name):
                 yield here
-            elif e.is_symlink():
-                # A link may lead back up; a folder is entered once on each way down.
-                st = e.stat()
-                if (st.st_dev, st.st_ino) in above:
-                    rejected.append(("/".join(here), "a link to a folder above it"))
-                else:
-                    below.append((here, above | {(st.st_dev, st.st_ino)}))
             else:
-                below.append((here, above))
+                below.append((here, above | {target} if target else above))
         stack.extend(reversed(below))
+
+
+def _followed(link: os.DirEntry[str], above: frozenset[str]) -> str | None:
+    """Return where a link to a folder leads; None where that is above it, or was on the way."""
+    target = os.path.realpath(link.path)
+    here = os.path.realpath(os.path.dirname(link.path))
+    if target in above or here == target or here.startswith(target.rstrip(os.sep) + os.sep):
+        return None
+    return target
 
 
 def _is_date(name: str) -> bool:
@@ -255,16 +290,16 @@ def _scan_session(root: str, parts: tuple[str, ...], judge: _Judge) -> FoundSess
     lab = parts[-5] if len(parts) >= 5 and parts[-4] == "Subjects" else ""
     path = "/".join(parts)
     session = FoundSession(lab, parts[-3], Date.fromisoformat(parts[-2]), int(parts[-1]), path)
-    problem = (
-        ""
-        if spec.parse_session("/".join(parts[-5 if lab else -3 :]))
-        else (f"{path!r} is no session folder of the convention")
-    )
+    if spec.parse_session("/".join(parts[-5 if lab else -3 :])) is None:
+        session.problem = f"{_readable(path)!r} is no session folder of the convention"
+    else:
+        session.problem = _encodable(path)
+    problem = session.problem
     add, rejected = session.rel_paths.append, session.rejected
     record, known = session.stats.extend, judge.names
-    stack = [""]
+    stack: list[tuple[str, frozenset[str]]] = [("", frozenset())]
     while stack:
-        folder = stack.pop()
+        folder, above = stack.pop()
         try:
             entries = _entries(f"{root}/{path}/{folder}" if folder else f"{root}/{path}")
         except OSError as error:
@@ -277,18 +312,18 @@ def _scan_session(root: str, parts: tuple[str, ...], judge: _Judge) -> FoundSess
             rel = f"{folder}/{name}" if folder else name
             try:
                 if e.is_dir():
-                    if e.is_symlink() and _leads_up(e.path):
-                        rejected.append((f"{path}/{rel}", "a link to a folder above it"))
+                    target = _followed(e, above) if e.is_symlink() else ""
+                    if target is None:
+                        rejected.append((f"{path}/{rel}", _UP))
                     else:
-                        below.append(rel)
+                        below.append((rel, above | {target} if target else above))
                     continue
                 reason = bad_folder or (known[name] if name in known else judge.name(name))
                 if not reason:
                     st = e.stat()
                     add(rel)
-                    record(
-                        (st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino & 0x7FFFFFFFFFFFFFFF)
-                    )
+                    inode = st.st_ino & _63_BITS or 1  # some systems give none; 0 means unseen
+                    record((st.st_size, st.st_mtime_ns, st.st_ctime_ns, inode))
                     continue
             except FileNotFoundError:
                 reason = "a link to a file that is not there" if e.is_symlink() else "went away"
@@ -297,9 +332,3 @@ def _scan_session(root: str, parts: tuple[str, ...], judge: _Judge) -> FoundSess
             rejected.append((f"{path}/{rel}", reason))
         stack.extend(reversed(below))
     return session
-
-
-def _leads_up(link: str) -> bool:
-    target = os.path.realpath(link)
-    here = os.path.realpath(os.path.dirname(link))
-    return here == target or here.startswith(target + os.sep)

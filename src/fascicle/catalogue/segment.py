@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fascicle.catalogue.columns import Columns, SessionRow
+from fascicle.catalogue.restore import as_json
 from fascicle.catalogue.schema import CLASS_MASK, FORMAT
+from fascicle.errors import CatalogueError
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -167,7 +169,7 @@ def _arrays(columns: Columns, found: Postings) -> Iterator[tuple[str, bytes]]:
     # Sessions are latest first, so the negated dates ascend and can be bisected.
     yield "dates", np.array([-s.date.toordinal() for s in sessions], "<i4").tobytes()
     yield "starts", _starts(columns).astype("<i8").tobytes()
-    yield "paths", "\n".join(columns.paths).encode()
+    yield "paths", joined(columns.paths)
     seen = np.zeros(len(columns.paths), np.uint32)
     if columns.n_datasets:
         np.bitwise_or.at(
@@ -178,6 +180,24 @@ def _arrays(columns: Columns, found: Postings) -> Iterator[tuple[str, bytes]]:
     yield "posting_keys", found.keys.tobytes()
     yield "posting_ends", found.ends.tobytes()
     yield "path_classes", seen.astype("<u4").tobytes()
+
+
+def joined(paths: list[str]) -> bytes:
+    """Pack paths, each with a byte after it that no file system has in names.
+
+    Raises
+    ------
+    CatalogueError
+        A path has that byte, or is no text that UTF-8 can write.
+    """
+    try:
+        out = "".join(f"{path}\0" for path in paths).encode()
+    except UnicodeEncodeError as error:
+        raise CatalogueError(f"a path is no valid text: {error}") from error
+    if out.count(b"\0") != len(paths):
+        bad = next(path for path in paths if "\0" in path)
+        raise CatalogueError(f"{bad!r} is no path: it has a null character")
+    return out
 
 
 def _contents(columns: Columns) -> Iterator[tuple[int, bytes, bytes]]:
@@ -247,7 +267,7 @@ def _fill_insertions(con: sqlite3.Connection, columns: Columns) -> None:
     regions: list[tuple[int, int, int, int]] = []
     rows = []
     for i, p in enumerate(sorted(columns.insertions, key=lambda p: (row[p.eid], p.name))):
-        extra = json.dumps(p.extra, default=str) if p.extra else ""
+        extra = as_json(p.extra)
         known = p.regions is not None
         rows.append((i, p.pid, row[p.eid], p.name, p.model, p.serial, extra, known, p.source))
         regions.extend((ccf, side, i, count) for ccf, side, count in p.regions or ())

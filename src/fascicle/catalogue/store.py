@@ -8,7 +8,6 @@ the catalogue. ONE's two tables are exports of it, each replaced as a whole.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import re
@@ -18,11 +17,12 @@ import warnings
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fascicle import settings
+from fascicle.catalogue.log import Entry, Home, Stats
 from fascicle.catalogue.query import Catalogue
-from fascicle.catalogue.schema import FORMAT, HIDDEN
+from fascicle.catalogue.schema import HIDDEN
 from fascicle.errors import CatalogueError, NoIndexError
 
 if TYPE_CHECKING:
@@ -30,104 +30,8 @@ if TYPE_CHECKING:
     from fascicle.catalogue.columns import Columns
 
 TABLES = ("sessions.pqt", "datasets.pqt", "insertions.pqt")
-_ENTRY = re.compile(r"(\d{10})\.json")
-_STAMP = re.compile(rb'\{"store": "([0-9a-f]{32})", "number": (\d+)\}')
-_DAY = 86_400
-_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
-
-#: size, mtime_ns and inode of each table that is there
-Stats = dict[str, list[int]]
-
-
-class Entry(NamedTuple):
-    """An entry of the log: one state of the catalogue.
-
-    Attributes
-    ----------
-    number : int
-    segment : str
-        Name of its files.
-    store : str
-        The same for all states of a folder.
-    parent : str
-        Segment of the state that it was made of.
-    tables : dict
-        The tables whose rows this state has.
-    imported : bool
-        Whether this state is those tables, so that none need be written.
-    format : int
-        Layout of its files.
-    """
-
-    number: int
-    segment: str
-    store: str
-    parent: str
-    tables: Stats
-    imported: bool = False
-    format: int = FORMAT
-
-
-class _Home:
-    """A hidden folder with a log and segments: beside the tables, or in the user's cache."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.log = path / "log"
-        self.segments = path / "segments"
-        self.exports = path / "exports.json"
-
-    def numbers(self) -> list[int]:
-        try:
-            names = [p.name for p in self.log.iterdir()]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        return sorted(int(m[1]) for m in map(_ENTRY.fullmatch, names) if m)
-
-    def top(self) -> int:
-        """Return the highest number taken, 0 where there is none."""
-        return (self.numbers() or [0])[-1]
-
-    def entry_path(self, number: int) -> Path:
-        return self.log / f"{number:010d}.json"
-
-    def entry(self, number: int) -> Entry | None:
-        try:
-            return Entry(**json.loads(self.entry_path(number).read_text()))
-        except (FileNotFoundError, ValueError, TypeError):
-            return None
-
-    def newest(self) -> Entry | None:
-        for number in reversed(self.numbers()):
-            found = self.entry(number)
-            if (
-                found
-                and found.format == FORMAT
-                and self.stem(found).with_suffix(".sqlite").exists()
-            ):
-                return found
-        return None
-
-    def stem(self, entry: Entry) -> Path:
-        return self.segments / entry.segment
-
-    def exported(self) -> tuple[int, Stats]:
-        try:
-            found = json.loads(self.exports.read_text())
-            return found["number"], found["tables"]
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
-            return 0, {}
-
-    def make(self) -> bool:
-        """Make the folders; return whether they can be written."""
-        try:
-            self.log.mkdir(parents=True, exist_ok=True)
-            self.segments.mkdir(exist_ok=True)
-        except OSError as error:
-            if error.errno in _READ_ONLY:
-                return False
-            raise
-        return os.access(self.log, os.W_OK)
+_STAMP = re.compile(rb'\{"store": "([0-9a-f]{32})", "number": \d+(?:, "end": (\d+))?\}')
+_SETTLED = 2.0  # seconds after which a table is not still being written
 
 
 class Store:
@@ -146,15 +50,15 @@ class Store:
     ) -> None:
         self.root = Path(folder).expanduser().absolute()
         self.tables = Path(tables_dir).expanduser().absolute() if tables_dir else self.root
-        self.home = _Home(self.tables / HIDDEN)
+        self.home = Home(self.tables / HIDDEN)
 
     @cached_property
-    def away(self) -> _Home:
+    def away(self) -> Home:
         """The place in the user's cache where an index lies if it cannot lie beside the tables."""
         from hashlib import sha1
 
         key = sha1(os.fsencode(self.tables.resolve()), usedforsecurity=False).hexdigest()
-        return _Home(settings.cache_dir() / "index" / key)
+        return Home(settings.cache_dir() / "index" / key)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -168,20 +72,29 @@ class Store:
         CatalogueError
             What is there cannot be read.
         """
-        for attempt in range(5):
-            try:
-                return self._open(progress=progress)
-            except (FileNotFoundError, CatalogueError) as error:
-                # Tables that another program is writing just now, or a segment collected under us.
-                if isinstance(error, NoIndexError) or attempt == 4:
-                    raise
-                time.sleep(0.1 * 2**attempt)
-        raise CatalogueError(f"the index of {self.tables} cannot be read")
+        return self._patiently(lambda: self._open(("home", "away"), progress=progress))
 
-    def _open(self, *, progress: bool) -> Catalogue:
+    def _patiently(self, attempt: Callable[[], Catalogue]) -> Catalogue:
+        """Try again where another program is writing just now, or has collected what we opened."""
+        for wait in (0.05, 0.1, 0.2, 0.4, 0.8):
+            before = self._stats(), self.home.top()
+            try:
+                return attempt()
+            except (FileNotFoundError, CatalogueError) as error:
+                still = before == (self._stats(), self.home.top()) and self._settled(before[0])
+                if still or isinstance(error, NoIndexError):
+                    raise
+            time.sleep(wait)
+        return attempt()
+
+    def _settled(self, stats: Stats) -> bool:
+        newest = max((mtime for _, mtime, _ in stats.values()), default=0)
+        return abs(time.time() - newest / 1e9) > _SETTLED
+
+    def _open(self, places: tuple[str, ...], *, progress: bool) -> Catalogue:
         stats = self._stats()
-        for place in ("home", "away"):
-            home: _Home = getattr(self, place)
+        for place in places:
+            home: Home = getattr(self, place)
             entry = home.newest()
             if entry is not None and self._current(home, entry, stats):
                 return self._catalogue(home, entry)
@@ -202,7 +115,7 @@ class Store:
             return None
         return self._catalogue(self.home, entry)
 
-    def _catalogue(self, home: _Home, entry: Entry) -> Catalogue:
+    def _catalogue(self, home: Home, entry: Entry) -> Catalogue:
         return Catalogue.from_files(
             home.stem(entry),
             root=self.root,
@@ -218,32 +131,42 @@ class Store:
                 out[name] = [st.st_size, st.st_mtime_ns, st.st_ino]
         return out
 
-    def _current(self, home: _Home, entry: Entry, stats: Stats) -> bool:
+    def _current(self, home: Home, entry: Entry, stats: Stats) -> bool:
         """Return whether the tables hold nothing that this state does not know."""
         if not stats or stats == entry.tables:
             return True
-        if stats == home.exported()[1]:
-            return True
-        return all(self._ours(name, entry.store) for name in stats)
+        exported = home.exported()[1]
+        return all(
+            stat == exported.get(name)
+            or stat == entry.tables.get(name)
+            or self._ours(name, entry.store)
+            for name, stat in stats.items()
+        )
 
     def _ours(self, name: str, store: str) -> bool:
-        """Return whether a table is an export of ours, by the stamp in its last bytes."""
+        """Return whether a table is an export of ours, by the stamp in its last bytes.
+
+        The stamp says where the rows end, since other programs that change a table may copy it.
+        """
         try:
             with (self.tables / name).open("rb") as f:
-                f.seek(0, os.SEEK_END)
-                size = f.tell()
+                size = f.seek(0, os.SEEK_END)
                 f.seek(max(0, size - 8))
                 length = int.from_bytes(f.read(4), "little")
-                f.seek(max(0, size - 8 - length))
+                start = max(0, size - 8 - length)
+                f.seek(start)
                 footer = f.read(length)
         except OSError:
             return False
-        found = _STAMP.search(footer.replace(b'\\"', b'"'))
-        return found is not None and found[1].decode() == store
+        found = _STAMP.search(footer)
+        if found is None or found[1].decode() != store:
+            return False
+        return found[2] is None or int(found[2]) == start
 
     def _import(self, *, progress: bool) -> Catalogue:
         """Make a state of ONE's tables, keeping what only we know of the same rows."""
         from fascicle.catalogue import tables
+        from fascicle.catalogue.changed import carry_over, rebase
 
         home = self.home if self.home.make() else self.away
         if home is self.away and not home.make():
@@ -253,21 +176,44 @@ class Store:
             base = home.newest()
             if base is not None and self._current(home, base, stats):
                 return self._catalogue(home, base)
-            columns = tables.read(self.tables, progress=progress)
+            entry = base or self.home.newest()
+            old = None
+            if entry is not None:
+                old = self._catalogue(home if base is not None else self.home, entry)
+            both = {n: s for n, s in stats.items() if n != "insertions.pqt"}
+            whole = True
+            if old is not None and entry is not None and self._current(home, entry, both):
+                columns, whole = tables.with_insertions(old, self.tables), False
+            else:
+                columns = tables.read(self.tables, progress=progress)
             if stats != self._stats():
                 continue
-            old = None if base is None else self._catalogue(home, base)
             if old is not None:
-                _carry_over(old, columns)
-            entry = self._claim(home, top, base, columns, stats, imported=True)
+                carry_over(old, columns)
+                if base is not None and (ancestor := self._ancestor(home, base)) is not None:
+                    columns, whole = rebase(self._catalogue(home, ancestor), old, columns), False
+            entry = self._claim(home, top, base, columns, stats, imported=whole)
             if entry is not None:
                 if ignored := columns.meta.get("ignored_columns"):
                     warnings.warn(
                         f"{self.tables / 'datasets.pqt'}: columns that the index does not keep: "
                         f"{', '.join(ignored)}",
-                        stacklevel=5,
+                        stacklevel=6,
                     )
                 return self._catalogue(home, entry)
+
+    def _ancestor(self, home: Home, base: Entry) -> Entry | None:
+        """Return the state that the tables had when others began to change them.
+
+        None where that is the newest one, or is gone.
+        """
+        if base.imported or home.exported()[0] == base.number:
+            return None
+        for number in reversed(home.numbers()):
+            found = home.entry(number) if number < base.number else None
+            if found and (found.imported or number == home.exported()[0]):
+                return found if home.has_segment(found) else None
+        return None
 
     def _in_memory(self, columns: Columns) -> Catalogue:
         from fascicle.catalogue.memory import in_memory
@@ -312,10 +258,14 @@ class Store:
         from fascicle.catalogue.restore import columns_of
 
         home = self._writable()
+
+        def here() -> Catalogue:
+            return self._open(("home",), progress=progress)
+
         while True:
             stats, top = self._stats(), home.top()
             try:
-                base: Catalogue | None = self.open(progress=progress)
+                base: Catalogue | None = self._patiently(here)
             except NoIndexError:
                 base = None
             entry = home.newest()
@@ -333,15 +283,15 @@ class Store:
             claimed = self._claim(home, top, entry, columns or Columns.empty(), stats)
             if claimed is not None:
                 self.export(home)
-                self._collect(home)
+                home.collect(self.tables)
                 return self._catalogue(home, claimed)
 
-    def _writable(self) -> _Home:
+    def _writable(self) -> Home:
         if not self.tables.is_dir():
             raise CatalogueError(
                 f"{self.tables} is no folder", hint="give the folder that holds the recordings"
             )
-        if not self.home.make():
+        if not (self.home.make() and os.access(self.tables, os.W_OK)):
             raise CatalogueError(
                 f"{self.tables} cannot be written",
                 hint="searching and loading work all the same; to index, give a folder for the "
@@ -351,7 +301,7 @@ class Store:
 
     def _claim(
         self,
-        home: _Home,
+        home: Home,
         top: int,
         base: Entry | None,
         columns: Columns,
@@ -368,31 +318,17 @@ class Store:
         parent = "" if base is None else base.segment
         entry = Entry(number, token, store, parent, stats, imported)
         stem = home.stem(entry)
-        segment.write(columns.arrange(), stem)
-        part = home.log / f".{token}.part"
-        part.write_text(json.dumps(entry._asdict()))
-        segment.sync_file(part)
+        won = False
         try:
-            won = _link(part, home.entry_path(number)) and self._is_child(home, entry)
+            segment.write(columns.arrange(), stem)
+            won = home.claim(entry)
         finally:
-            part.unlink(missing_ok=True)
-        if not won:
-            for ending in segment.ENDINGS:
-                stem.with_suffix(ending).unlink(missing_ok=True)
-            return None
-        return entry
+            if not won:
+                for ending in segment.ENDINGS:
+                    stem.with_suffix(ending).unlink(missing_ok=True)
+        return entry if won else None
 
-    def _is_child(self, home: _Home, entry: Entry) -> bool:
-        """Return whether our entry is not one that a collection of old entries made room for."""
-        if home.numbers()[-1] == entry.number:
-            return True
-        after = home.entry(entry.number + 1)
-        if after is not None and after.parent == entry.segment:
-            return True
-        home.entry_path(entry.number).unlink(missing_ok=True)
-        return False
-
-    def export(self, home: _Home | None = None) -> None:
+    def export(self, home: Home | None = None) -> None:
         """Write ONE's tables of the newest state, unless they are there already."""
         from fascicle.catalogue import export
         from fascicle.catalogue.restore import columns_of
@@ -402,79 +338,14 @@ class Store:
             entry = home.newest()
             if entry is None:
                 return
-            number, stats = home.exported()
-            if number == entry.number and stats == self._stats():
+            now = self._stats()
+            if home.exported() == (entry.number, now) or (entry.imported and entry.tables == now):
                 return
-            if entry.imported and entry.tables == self._stats():
-                return
+            if not self._current(home, entry, now):
+                return  # another program has just changed them: the next look will read that first
             stamp = {"store": entry.store, "number": entry.number}
-            export.write(columns_of(self._catalogue(home, entry)), self.tables, stamp)
+            written = export.write(columns_of(self._catalogue(home, entry)), self.tables, stamp)
+            kept = {n: s for n, s in entry.tables.items() if n == "insertions.pqt" and n in now}
             note = home.path / f".exports.{uuid.uuid4().hex}.part"
-            note.write_text(json.dumps({"number": entry.number, "tables": self._stats()}))
+            note.write_text(json.dumps({"number": entry.number, "tables": {**written, **kept}}))
             note.replace(home.exports)
-
-    def _collect(self, home: _Home) -> None:
-        """Remove states, and leavings of killed writers, that are older than a day."""
-        newest = home.newest()
-        if newest is None:
-            return
-        before = time.time() - _DAY
-        keep = newest.segment
-        for number in home.numbers():
-            if number < newest.number:
-                _remove_older(home.entry_path(number), before)
-            elif (kept := home.entry(number)) is not None:
-                keep = kept.segment
-        for path in home.segments.iterdir():
-            if path.stem not in (keep, newest.segment):
-                _remove_older(path, before)
-        for folder in (home.log, home.path, self.tables):
-            for path in folder.glob(".*.part"):
-                _remove_older(path, before)
-
-
-def _remove_older(path: Path, before: float) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if path.stat().st_mtime < before:
-            path.unlink()
-
-
-def _link(part: Path, target: Path) -> bool:
-    try:
-        os.link(part, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
-            raise
-        # A file system without links: claim by exclusive creation; a reader that sees it half
-        # written takes the entry before.
-        try:
-            with target.open("x") as f:
-                f.write(part.read_text())
-        except FileExistsError:
-            return False
-    return True
-
-
-def _carry_over(old: Catalogue, columns: Columns) -> None:
-    """Keep places of folders and regions of insertions, which ONE's tables cannot hold."""
-    from fascicle.catalogue.restore import columns_of
-
-    before = columns_of(old)
-    folders = {s.eid: s.folder for s in before.sessions if s.folder}
-    for s in columns.sessions:
-        s.folder = folders.get(s.eid, s.folder)
-    known = {s.eid for s in columns.sessions}
-    have = {(p.eid, p.name): p for p in columns.insertions}
-    for p in before.insertions:
-        if p.eid not in known:
-            continue
-        mine = have.get((p.eid, p.name))
-        if mine is None:
-            columns.insertions.append(p)
-        elif mine.regions is None:
-            mine.regions, mine.source = p.regions, p.source
-    for key in ("local",):
-        if key in before.meta:
-            columns.meta.setdefault(key, before.meta[key])

@@ -5,6 +5,7 @@ They are read in batches into packed columns, so that millions of rows fit in li
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Iterator
@@ -16,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fascicle.catalogue import identity
+from fascicle.catalogue import arrow, identity
 from fascicle.catalogue.columns import (
     NO_SESSION,
     RECORD_DTYPE,
     Columns,
     InsertionRow,
     SessionRow,
+    with_distinct_ids,
 )
+from fascicle.catalogue.restore import columns_of
 from fascicle.catalogue.schema import (
     DEFAULT,
     EXISTS,
@@ -38,7 +41,10 @@ from fascicle.errors import CatalogueError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from fascicle.catalogue.query import Catalogue
+
 _BATCH = 1 << 18
+_VALUES = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError)
 
 
 def read(folder: Path, *, progress: bool = False) -> Columns:
@@ -61,15 +67,42 @@ def read(folder: Path, *, progress: bool = False) -> Columns:
     CatalogueError
         A table is missing, is no Parquet, or lacks a column.
     """
-    sessions, meta = _read_sessions(folder / "sessions.pqt")
-    columns = _read_datasets(folder / "datasets.pqt", sessions, meta, progress=progress)
+    with _named(folder / "sessions.pqt") as path:
+        sessions, meta = _read_sessions(path)
+    with _named(folder / "datasets.pqt") as path:
+        columns = _read_datasets(path, sessions, meta, progress=progress)
     if (folder / "insertions.pqt").exists():
-        columns.insertions = _read_insertions(folder / "insertions.pqt", columns)
+        with _named(folder / "insertions.pqt") as path:
+            columns.insertions = _read_insertions(path, columns)
+    return with_distinct_ids(columns)
+
+
+def with_insertions(catalogue: Catalogue, folder: Path) -> Columns:
+    """Return a catalogue's columns with the insertions that a folder's table lists."""
+    columns = columns_of(catalogue)
+    with _named(folder / "insertions.pqt") as path:
+        columns.insertions = _read_insertions(path, columns)
     return columns
 
 
-def _open(path: Path, read_dictionary: list[str] | None = None) -> Any:
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[Path]:
+    """Name the table in whatever its bytes, or the values in it, make go wrong."""
     import pyarrow as pa
+
+    try:
+        yield path
+    except CatalogueError:
+        raise
+    except (pa.ArrowException, OSError, *_VALUES) as error:
+        raise CatalogueError(
+            f"the table {path} cannot be read: {error or type(error).__name__}",
+            hint="it is damaged, or still being written: if it stays so, remove it and index the "
+            f"folder again: fascicle index {path.parent}",
+        ) from error
+
+
+def _open(path: Path, read_dictionary: list[str] | None = None) -> Any:
     import pyarrow.parquet as pq
 
     try:
@@ -77,11 +110,6 @@ def _open(path: Path, read_dictionary: list[str] | None = None) -> Any:
     except FileNotFoundError as error:
         raise CatalogueError(
             f"the table {path} is not there", hint=f"make it: fascicle index {path.parent}"
-        ) from error
-    except (pa.ArrowException, OSError) as error:
-        raise CatalogueError(
-            f"the table {path} cannot be read: {error}",
-            hint=f"remove it and index the folder again: fascicle index {path.parent}",
         ) from error
 
 
@@ -114,7 +142,7 @@ def _texts(table: Any, name: str) -> list[str]:
 
 def _read_sessions(path: Path) -> tuple[list[SessionRow], dict[str, Any]]:
     file = _open(path)
-    table = _read_all(path, file)
+    table = file.read()
     names = table.column_names
     meta = {"sessions": one_metadata(table.schema)}
     subject = _column(path, names, "subject")
@@ -133,18 +161,6 @@ def _read_sessions(path: Path) -> tuple[list[SessionRow], dict[str, Any]]:
         eid = raw if raw is not None else identity.session_id(lab, subj, day, n)
         rows.append(SessionRow(eid, lab, subj, day, n, task, projects))
     return rows, meta
-
-
-def _read_all(path: Path, file: Any) -> pa.Table:
-    import pyarrow as pa
-
-    try:
-        return file.read()
-    except (pa.ArrowException, OSError) as error:
-        raise CatalogueError(
-            f"the table {path} cannot be read: {error}",
-            hint="it is damaged or still being written; index the folder again",
-        ) from error
 
 
 def _day(value: Any, path: Path) -> Date:
@@ -178,41 +194,6 @@ def _int_ids(batch: Any, name: str) -> list[bytes]:
     both = np.ascontiguousarray(np.stack(halves, axis=1).astype("<i8"))
     raw = both.tobytes()
     return [raw[i : i + 16] for i in range(0, len(raw), 16)]
-
-
-_HEX = np.full(256, 255, np.uint8)
-_HEX[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.uint8)
-_HEX[np.frombuffer(b"ABCDEF", np.uint8)] = np.arange(10, 16, dtype=np.uint8)
-_DIGITS_OF_UUID = np.array([i for i in range(36) if i not in (8, 13, 18, 23)])
-
-
-def _from_hex(digits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return bytes, shape (n, 16), of hexadecimal digits, shape (n, 32), and which are valid."""
-    nibbles = _HEX[digits]
-    ok: NDArray[np.bool_] = np.asarray((nibbles < 16).all(axis=1))
-    raw: NDArray[np.uint8] = ((nibbles[:, ::2] << 4) | (nibbles[:, 1::2] & 15)).astype(np.uint8)
-    return raw, ok
-
-
-def _fixed_width(column: pa.Array, width: int) -> NDArray[np.uint8] | None:
-    """Return the characters, shape (n, width), of a column of texts of one width, else None."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if column.null_count or not (
-        pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    ):
-        return None
-    wide = pa.types.is_large_string(column.type)
-    offsets = np.frombuffer(column.buffers()[1], np.int64 if wide else np.int32)
-    offsets = offsets[column.offset : column.offset + len(column) + 1]
-    if len(column) == 0 or (np.diff(offsets) != width).any():
-        return None
-    data = np.frombuffer(
-        column.buffers()[2], np.uint8, offset=int(offsets[0]), count=len(column) * width
-    )
-    return data.reshape(-1, width)
 
 
 class _DatasetReader:
@@ -321,9 +302,9 @@ class _DatasetReader:
         if "hash" not in self.names:
             return
         column = batch.column("hash")
-        digits = _fixed_width(column, 32)
+        digits = arrow.fixed_width(column, 32)
         if digits is not None:
-            raw, ok = _from_hex(digits)
+            raw, ok = arrow.from_hex(digits)
             if ok.all():
                 records["hash"] = np.ascontiguousarray(raw).view("V16").ravel()
                 flags |= HAS_HASH
@@ -353,9 +334,9 @@ class _DatasetReader:
             records["id"] = np.frombuffer(b"".join(_int_ids(batch, "id")), "V16")
             return
         column = batch.column(_column(self.path, self.names, "id", "dataset_id"))
-        digits = _fixed_width(column, 36)
+        digits = arrow.fixed_width(column, 36)
         if digits is not None:
-            raw, ok = _from_hex(digits[:, _DIGITS_OF_UUID])
+            raw, ok = arrow.from_hex(digits[:, arrow.DIGITS_OF_UUID])
             if ok.all():
                 records["id"] = np.ascontiguousarray(raw).view("V16").ravel()
                 return
@@ -409,7 +390,6 @@ def _qc_code(value: Any, path: Path) -> int:
 def _read_datasets(
     path: Path, sessions: list[SessionRow], meta: dict[str, Any], *, progress: bool
 ) -> Columns:
-    import pyarrow as pa
 
     names = _open(path).schema_arrow.names
     coded = [n for n in ("eid", "rel_path") if n in names]
@@ -439,14 +419,8 @@ def _read_datasets(
             "exists_aws",
         )
     ]
-    try:
-        for batch in _bar(file, wanted, progress):
-            reader.add(batch)
-    except (pa.ArrowException, OSError) as error:
-        raise CatalogueError(
-            f"the table {path} cannot be read: {error}",
-            hint="it is damaged or still being written; index the folder again",
-        ) from error
+    for batch in _bar(file, wanted, progress):
+        reader.add(batch)
     out = reader.columns(
         {
             "tables": meta,
@@ -475,7 +449,7 @@ def _bar(file: Any, wanted: list[str], progress: bool) -> Iterator[pa.RecordBatc
 
 
 def _read_insertions(path: Path, columns: Columns) -> list[InsertionRow]:
-    table = _read_all(path, _open(path))
+    table = _open(path).read()
     names = table.column_names
     pids = _ids(table, path, names, *(["pid", "id"] if "pid" in names else ["id"]))
     known = {s.eid for s in columns.sessions}

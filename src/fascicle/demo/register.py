@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from fascicle.alf import spec
-from fascicle.catalogue import Catalogue, Change, DatasetRow, Session, index
-from fascicle.catalogue.columns import InsertionRow
+from fascicle.catalogue import Catalogue, Change, DatasetRow, InsertionRow, Session, index
 from fascicle.catalogue.identity import dataset_id
-from fascicle.catalogue.restore import columns_of
 from fascicle.demo.lab import read_description
 
 if TYPE_CHECKING:
@@ -131,12 +128,14 @@ def _without_revision(path: str) -> tuple[str, str]:
 def _insertions(
     catalogue: Catalogue, sessions: list[Session], described: Mapping[str, Record]
 ) -> Iterator[InsertionRow]:
-    """Yield the insertions with their probes' models and serial numbers, regions kept."""
+    """Yield the insertions with their probes' models and serial numbers."""
     probes = {
         (session.eid.bytes, probe["name"]): probe
         for session in sessions
         for probe in described.get(session.path, {}).get("probes", ())
     }
-    for insertion in columns_of(catalogue).insertions:
-        if probe := probes.get((insertion.eid, insertion.name)):
-            yield replace(insertion, model=probe["model"], serial=probe["serial"])
+    for p in catalogue.insertions():
+        eid = catalogue.eid(p.row).bytes
+        if probe := probes.get((eid, p.name)):
+            # It says nothing of regions, so that those that are known stay.
+            yield InsertionRow(p.pid.bytes, eid, p.name, probe["model"], probe["serial"], p.extra)
