@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from fascicle.errors import (
     ConfigurationError,
 )
 from fascicle.one import One
+from fascicle.one import files as files_module
 
 SESSION = "lab/Subjects/s1/2020-01-01/001"
 UNKNOWN = UUID("11111111-1111-4111-8111-111111111111")
@@ -306,6 +308,37 @@ def test_hashes_are_compared_once(make: Any) -> None:
         one.load_object(eid, "trials")
     one.load_object(eid, "trials")  # told once
     one.load_object(eid, "trials", check_hash=False)
+
+
+def test_a_hash_that_the_index_made_is_trusted_while_the_file_is_the_same(make: Any) -> None:
+    files = {f"{SESSION}/{k}": v for k, v in FILES.items()}
+    one = make(files)
+    time.sleep(0.1)  # a file that is just being written is looked at again
+    one = One.setup(one.cache_dir, silent=True, hash_files=True)
+    eid = one.search()[0]
+    contents = one._contents(eid)
+    assert contents is not None
+    path = Path(one.load_dataset(eid, "_ibl_trials.choice", download_only=True))
+    seen = contents.datasets.seen(contents.paths.index("alf/_ibl_trials.choice.npy"))
+    stat = path.stat()
+    assert seen == (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    # Nothing is read: a hash that cannot be right is believed of a file that is the same …
+    assert files_module.check(str(path), stat.st_size, "0" * 32, hashed=lambda: seen)
+    # … but not where somebody else gives it, or the file changed.
+    with pytest.warns(ALFWarning, match="md5 mismatch"):
+        files_module.check(str(path), stat.st_size, "1" * 32, hashed=lambda: None)
+    os.utime(path, ns=(1, 1))
+    with pytest.warns(ALFWarning, match="md5 mismatch"):
+        files_module.check(str(path), stat.st_size, "2" * 32, hashed=lambda: seen)
+
+
+def test_a_hash_that_somebody_gives_is_compared(make: Any, set_rows: Any) -> None:
+    one = make({f"{SESSION}/{k}": v for k, v in FILES.items()})
+    time.sleep(0.1)
+    one = One.setup(one.cache_dir, silent=True, hash_files=True)
+    one = set_rows(one, hash=lambda path: "3" * 32)
+    with pytest.warns(ALFWarning, match="md5 mismatch"):
+        one.load_dataset(one.search()[0], "_ibl_trials.choice")
 
 
 def test_a_replaced_file_check_is_called(one: One, eid: UUID) -> None:

@@ -16,6 +16,8 @@ from fascicle.one import params, revisions
 from fascicle.one.aggregates import AggregatesMixin
 from fascicle.one.converters import ConversionMixin
 from fascicle.one.insertions import InsertionsMixin
+from fascicle.one.server import ServerMixin
+from fascicle.one.sharing import shared
 from fascicle.one.tables import Tables
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ __all__ = ["ONE", "One"]
 _SERVER_ARGUMENTS = ("base_url", "username", "password", "token")
 
 
-class One(ConversionMixin, AggregatesMixin, InsertionsMixin):
+class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
     """Searches and loads the recordings of a folder.
 
     Parameters
@@ -126,8 +128,10 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin):
 
         elsewhere = self._tables_dir if self._tables_dir != self.cache_dir else None
         try:
-            self._index = Catalogue.open(
-                self.cache_dir, tables_dir=elsewhere, progress=settings.show_progress()
+            self._index = shared(
+                Catalogue.open(
+                    self.cache_dir, tables_dir=elsewhere, progress=settings.show_progress()
+                )
             )
             found = True
         except NoIndexError:

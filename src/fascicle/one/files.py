@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -27,7 +28,14 @@ def with_uuid(path: str, identifier: UUID) -> str:
     return f"{stem}.{identifier}{dot}{extension}"
 
 
-def check(path: str, size: int | None, digest: str, *, check_hash: bool = True) -> bool:
+def check(
+    path: str,
+    size: int | None,
+    digest: str,
+    *,
+    check_hash: bool = True,
+    hashed: Callable[[], tuple[int, int, int] | None] | None = None,
+) -> bool:
     """Return whether a file is here; warn once where it differs from what is on record.
 
     Parameters
@@ -40,6 +48,9 @@ def check(path: str, size: int | None, digest: str, *, check_hash: bool = True) 
         md5 on record; empty where unknown.
     check_hash : bool
         Compare the md5, unless this process did so since the file last changed.
+    hashed : callable, optional
+        Returns mtime and ctime (ns) and inode of the file when the md5 on record was made of it,
+        or None where it was not; a file that is still the same is not read for its md5.
 
     Returns
     -------
@@ -54,6 +65,9 @@ def check(path: str, size: int | None, digest: str, *, check_hash: bool = True) 
     elif check_hash and len(digest) == 32:
         seen = (stat.st_size, stat.st_mtime_ns, stat.st_ino, digest)
         if _verified.get(path) != seen:
+            if hashed is not None and hashed() == _looks(stat):
+                _verified[path] = seen
+                return True
             import hashlib  # OpenSSL takes time to load, and few calls get here
 
             with open(path, "rb") as file:
@@ -65,6 +79,11 @@ def check(path: str, size: int | None, digest: str, *, check_hash: bool = True) 
     return True
 
 
+def _looks(stat: os.stat_result) -> tuple[int, int, int]:
+    """Return what changes with a file, in the form that the index keeps."""
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino & (1 << 63) - 1 or 1
+
+
 def _mismatch(path: str, what: str, text: str) -> None:
     if (path, text) not in _mismatched:
         _mismatched.add((path, text))
@@ -73,6 +92,18 @@ def _mismatch(path: str, what: str, text: str) -> None:
             "  If the file was changed on purpose, index the folder again: One.setup(cache_dir); "
             "if not, fetch it again."
         )
+
+
+def _hashed(contents: Contents, i: int, identifier: UUID) -> tuple[int, int, int] | None:
+    """Return what the index saw of a file when it made its md5, or None if somebody else made it.
+
+    The index makes the md5 of files that it gave an id itself; others' are a record of theirs,
+    which the file that is here may never have been compared with.
+    """
+    from fascicle.catalogue import identity
+
+    own = identity.dataset_id(contents.eid.bytes, contents.paths[i])
+    return contents.datasets.seen(i) if own == identifier.bytes else None
 
 
 class FilesMixin(Local):
@@ -102,7 +133,8 @@ class FilesMixin(Local):
         for i in positions:
             identifier, digest, size = contents.datasets.record(i)
             path = self._path(contents, i, root)
-            here = check(path, size, digest, check_hash=check_hash)
+            hashed = partial(_hashed, contents, i, identifier)
+            here = check(path, size, digest, check_hash=check_hash, hashed=hashed)
             files.append(path if here else None)
             if here and self.record_loaded:
                 self._loaded[identifier] = contents.eid
