@@ -44,7 +44,10 @@ def names(one: One, **query: Any) -> list[str]:
         ({"atlas_acronym": "TH"}, ["s1 probe00"]),
         ({"atlas_acronym": ["TH", "HPF"]}, ["s1 probe01", "s1 probe00"]),
         ({"atlas_id": 382}, ["s1 probe01"]),
-        ({"atlas_id": -549}, ["s1 probe00"]),
+        ({"atlas_id": "382"}, ["s1 probe01"]),
+        ({"atlas_id": -382}, ["s1 probe01"]),  # the left half alone
+        ({"atlas_id": -549}, []),
+        ({"atlas_id": [-382, 549]}, ["s1 probe01", "s1 probe00"]),
         ({"atlas_name": "thalam"}, ["s1 probe00"]),
         ({"atlas_name": "Field CA1"}, ["s1 probe01"]),
         ({"atlas_acronym": "TH", "name": "probe01"}, []),

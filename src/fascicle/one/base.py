@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
-from fascicle.errors import ConfigurationError, SearchTermError, SessionNotFound
+from fascicle.errors import (
+    ConfigurationError,
+    SearchTermError,
+    SearchTermTypeError,
+    SessionNotFound,
+)
 from fascicle.one.revisions import Teller
 
 if TYPE_CHECKING:
@@ -118,30 +123,66 @@ def takes_session(method: F) -> F:
 
     Raises
     ------
+    SeveralSessionsError
+        Several are given, and the method is about one; this is a ValueError and a TypeError.
     SessionNotFound
         The identifier is well formed, but the session is not here; this is a ValueError.
     ValueError
         The identifier is of no known form.
     """
+    name = method.__name__
 
     @wraps(method)
     def wrapper(self: Local, *args: Any, **kwargs: Any) -> Any:
-        if args:
-            given, args = args[0], args[1:]
-            if "id" in kwargs or "eid" in kwargs:
-                raise TypeError(f"{method.__name__}() got the session twice")
-        else:
-            given = _session_keyword(method.__name__, kwargs)
+        given, rest = _session_argument(name, args, kwargs)
         eid = self.to_eid(given)
-        if eid is None:
-            raise SessionNotFound(
-                f'Cannot parse session ID "{given}" (session may not exist)',
-                hint="one.search() lists the sessions; a new folder must be indexed first: "
-                "One.setup(cache_dir)",
-            )
-        return method(self, eid, *args, **kwargs)
+        if isinstance(eid, list):
+            if len(eid) != 1:
+                raise SeveralSessionsError(
+                    f"{name}() takes one session, and was given {len(eid)}",
+                    hint=f"[one.{name}(eid, …) for eid in eids]",
+                )
+            (eid,) = eid
+        return method(self, _known(eid, given), *rest, **kwargs)
 
     return cast(F, wrapper)
+
+
+def takes_sessions(method: F) -> F:
+    """Let a method's first argument be any identifier of a session, or a list of these."""
+
+    @wraps(method)
+    def wrapper(self: Local, *args: Any, **kwargs: Any) -> Any:
+        given, rest = _session_argument(method.__name__, args, kwargs)
+        return method(self, _known(self.to_eid(given), given), *rest, **kwargs)
+
+    return cast(F, wrapper)
+
+
+def _known(eid: Any, given: Any) -> Any:
+    if eid is None:
+        raise SessionNotFound(
+            f'Cannot parse session ID "{given}" (session may not exist)',
+            hint="one.search() lists the sessions; a new folder must be indexed first: "
+            "One.setup(cache_dir)",
+        )
+    return eid
+
+
+class SeveralSessionsError(SearchTermTypeError):
+    """Several sessions are given where one is meant."""
+
+    kind = "several-sessions"
+
+
+def _session_argument(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, tuple[Any, ...]]:
+    if not args:
+        return _session_keyword(name, kwargs), args
+    if "id" in kwargs or "eid" in kwargs:
+        raise TypeError(f"{name}() got the session twice")
+    return args[0], args[1:]
 
 
 def _session_keyword(name: str, kwargs: dict[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from fascicle.alf.parts import find_session
 from fascicle.alf.spec import is_uuid, is_uuid_string
 from fascicle.errors import ALFObjectNotFound, NeedsServerError, SessionNotFound
 from fascicle.one import refs
-from fascicle.one.base import Local, eid_or_id, takes_session
+from fascicle.one.base import Local, eid_or_id, takes_sessions
 from fascicle.one.bunch import Bunch
 from fascicle.one.listing import with_eid
 from fascicle.one.paths import (
@@ -22,7 +22,7 @@ from fascicle.one.paths import (
     path_from_filerecord,
     session_record2path,
 )
-from fascicle.one.records import datasets2records, ses2records
+from fascicle.one.records import datasets2records, rows_of, ses2records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ class ConversionMixin(Local):
         if isinstance(id, str):
             if find_session(id.replace("\\", "/")):
                 return self.path2eid(id)
-            text = id[-36:]
+            text = id.strip().rstrip("/}")[-36:].lower()  # Alyx's URLs may end with a slash
             if not is_uuid_string(text):
                 raise ValueError(
                     f"Invalid experiment ID: {id!r} is neither a UUID nor a path, URL or reference "
@@ -147,13 +147,15 @@ class ConversionMixin(Local):
 
         Parameters
         ----------
-        path_obj : path, str, or a list of these
+        path_obj : path, str, None, or a list of these
             A local path, or a URL.
 
         Returns
         -------
         uuid.UUID, list of them, or None where no session of the index is meant
         """
+        if path_obj is None:
+            return None
         found = find_session(os.fspath(path_obj).replace("\\", "/"))
         if found is None:
             return None
@@ -380,8 +382,8 @@ class ConversionMixin(Local):
         """Return the folder of the session that a reference names; see `ref2eid`."""
         return cast("ALFPath", self.eid2path(self.ref2eid(ref)))
 
-    @takes_session
-    def get_details(self, eid: UUID, full: bool = False, query_type: str | None = None) -> Any:
+    @takes_sessions
+    def get_details(self, eid: Any, full: bool = False, query_type: str | None = None) -> Any:
         """Return what the tables say of a session.
 
         Parameters
@@ -415,7 +417,7 @@ class ConversionMixin(Local):
                 hint="one.search() lists the sessions that are",
             )
         session = self._tables.sessions_if_touched()
-        frame = catalogue.sessions_frame([row]) if session is None else session.loc[[eid]]
+        frame = catalogue.sessions_frame([row]) if session is None else rows_of(session, [eid])
         if not full:
             return frame.iloc[0]
         return catalogue.datasets_frame([row]).join(frame, on="eid", how="right")

@@ -40,7 +40,8 @@ class InsertionsMixin(SearchMixin):
         ----------
         atlas_acronym, atlas_id, atlas_name : str or int or list, optional
             Brain region, at any level of the Allen tree: insertions with a channel in it or in
-            what lies below it. A name is a part of names. Lists are alternatives.
+            what lies below it; with a negative id, in its left half. A name is a part of names.
+            Lists are alternatives.
         name, model, serial : str or list of str, optional
             Any of the texts is found.
         session : session identifier, optional
@@ -136,10 +137,13 @@ class InsertionsMixin(SearchMixin):
             if term not in query:
                 continue
             here = {}
-            for probe, counts in catalogue.insertions_in(region_ids(term, query[term])):
-                if probe.row in rows and (found is None or probe.pid in found):
-                    here[probe.pid] = probe
-                    channels.setdefault(probe.pid, {}).update(counts)
+            wanted = region_ids(term, query[term])
+            left = {-i for i in wanted if i < 0}
+            for side, ids in ((None, {i for i in wanted if i >= 0}), (-1, left)):
+                for probe, counts in catalogue.insertions_in(ids, side=side) if ids else ():
+                    if probe.row in rows and (found is None or probe.pid in found):
+                        here[probe.pid] = probe
+                        channels.setdefault(probe.pid, {}).update(counts)
             found = here
         self._tell_unknown(catalogue)
         return list((found or {}).values())
@@ -194,7 +198,12 @@ def region_ids(term: str, value: Any) -> set[int]:
     ----------
     term : {'atlas_acronym', 'atlas_id', 'atlas_name'}
     value : str, int, or a list of these
-        Regions; a name is a part of names, in any case.
+        Regions; a name is a part of names, in any case. Negative ids are of the left hemisphere.
+
+    Returns
+    -------
+    set of int
+        Negative where the left hemisphere alone is meant.
 
     Raises
     ------
@@ -217,8 +226,23 @@ def region_ids(term: str, value: Any) -> set[int]:
             for i in named:
                 out |= regions.descendants(i)
         else:
-            out |= regions.descendants(int(item) if term == "atlas_id" else item)
+            ids, sign = _with_sign(term, item)
+            out |= {sign * i for i in regions.descendants(ids)}
     return out
+
+
+def _with_sign(term: str, item: Any) -> tuple[Any, int]:
+    """Return what stands for a region, and -1 where its left half is meant."""
+    if term != "atlas_id":
+        return item, 1
+    try:
+        number = int(item)
+    except (TypeError, ValueError):
+        raise SearchTermError(
+            f"atlas_id={item!r} is no number of a brain region",
+            hint=f"atlas_acronym={str(item)!r} searches by acronym",
+        ) from None
+    return abs(number), -1 if number < 0 else 1
 
 
 def insertion_record(

@@ -36,7 +36,7 @@ class ListingMixin(Local):
 
         Parameters
         ----------
-        eid : session identifier, optional
+        eid : session identifier or list of them, optional
             Id, path, reference or record (also as ``id=``); all sessions where not given.
         filename : str, list of str or dict, optional
             Pattern of the file name, alternatives, or a dict with a pattern for each ALF part.
@@ -59,8 +59,9 @@ class ListingMixin(Local):
         -------
         list of str, or pandas.DataFrame with ``details``
             Paths relative to their sessions, sorted, each once; or rel_path, file_size, hash,
-            exists, qc and default_revision, indexed by id, and for all sessions by (eid, id). A
-            session that is not in the index has an empty table in either case, as in ONE.
+            exists, qc and default_revision, indexed by id, and for several or all sessions by
+            (eid, id). A session that is not in the index has an empty table in either case, as in
+            ONE.
 
         Raises
         ------
@@ -88,14 +89,26 @@ class ListingMixin(Local):
             paths = catalogue.paths_with(qc_lte=int(limit))
             return [paths[i] for i in question.select(paths)] if not question.everything else paths
         found = self.to_eid(eid)
-        contents = None if found is None else self._contents(found, catalogue)
-        if contents is None:
-            return self._empty_frame(keep_eid_index)
-        chosen = self._listed(contents, question, limit, ignore_qc_not_set, default_revisions_only)
+        several = isinstance(found, list)
+        chosen = []
+        for one_eid in dict.fromkeys(found) if several else [found]:
+            contents = None if one_eid is None else self._contents(one_eid, catalogue)
+            if contents is not None:
+                listed = self._listed(
+                    contents, question, limit, ignore_qc_not_set, default_revisions_only
+                )
+                chosen.append((contents, listed))
+        if not chosen:
+            return self._empty_frame(keep_eid_index or several)
         if not details:
-            return [contents.paths[i] for i in chosen]
-        frame = contents.datasets.frame().iloc[chosen]
-        return with_eid(frame, contents.eid) if keep_eid_index else frame
+            paths = [contents.paths[i] for contents, listed in chosen for i in listed]
+            return sorted(set(paths)) if several else paths
+        frames = [contents.datasets.frame().iloc[listed] for contents, listed in chosen]
+        if not (keep_eid_index or several):
+            return frames[0]
+        import pandas as pd
+
+        return pd.concat([with_eid(f, c.eid) for f, (c, _) in zip(frames, chosen, strict=True)])
 
     def _listed(
         self,

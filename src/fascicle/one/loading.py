@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,23 +15,23 @@ from fascicle.errors import (
     ALFMultipleCollectionsFound,
     ALFMultipleObjectsFound,
     ALFObjectNotFound,
+    SearchTermTypeError,
     nearest,
 )
 from fascicle.one import match, revisions
 from fascicle.one.base import Contents, takes_session
 from fascicle.one.bunch import Bunch
 from fascicle.one.files import FilesMixin
-from fascicle.one.listing import ListingMixin
+from fascicle.one.missing import MissingMixin
 
 if TYPE_CHECKING:
     from fascicle.alf import ALFPath
     from fascicle.one.alf.io import AlfBunch
 
-_LIMIT = int(QC.FAIL)
 _ID = re.compile(r"\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\.|$)")
 
 
-class LoadingMixin(FilesMixin, ListingMixin):
+class LoadingMixin(FilesMixin, MissingMixin):
     """Loads what sessions hold."""
 
     @takes_session
@@ -79,6 +80,11 @@ class LoadingMixin(FilesMixin, ListingMixin):
             More than one object, or more than one collection, match.
         """
         self._check_query_type(query_type)
+        if obj is not None and not obj:
+            raise ALFObjectNotFound(
+                'Object "" not found: no object has an empty name',
+                hint=f"one.list_datasets('{eid}') lists what there is",
+            )
         what = {"object": obj, **kwargs}
         contents = self._known(eid, f'object "{obj}"')
         taken = self._take(contents, what, collection, revision, unique=False)
@@ -109,7 +115,7 @@ class LoadingMixin(FilesMixin, ListingMixin):
         ----------
         eid : session identifier
             Id, path, reference or record (also as ``id=``).
-        dataset : str or dict
+        dataset : str, path or dict
             File name, without extension if there is one of that name alone; or a relative path,
             which may have a revision; or a dict of ALF parts.
         collection, revision, query_type, download_only, check_hash
@@ -128,8 +134,17 @@ class LoadingMixin(FilesMixin, ListingMixin):
             More than one dataset, or more than one collection, match.
         ValueError
             A relative path together with a collection or a revision.
+        SearchTermTypeError
+            It is no name; this is a TypeError.
         """
         self._check_query_type(query_type)
+        if isinstance(dataset, PurePath):
+            dataset = dataset.as_posix()
+        if not isinstance(dataset, str | Mapping | Sequence):
+            raise SearchTermTypeError(
+                f"{dataset!r} is a {type(dataset).__name__}, and no name of a dataset",
+                hint=f"give a name, for example one.load_dataset('{eid}', 'spikes.times.npy')",
+            )
         contents = self._known(eid, f'Dataset "{dataset}"')
         what: Any = dataset
         if self.wildcards and isinstance(dataset, str) and len(dataset.split(".")) == 2:
@@ -244,7 +259,13 @@ class LoadingMixin(FilesMixin, ListingMixin):
         ValueError
             It is no id.
         """
-        identifier = dset_id if isinstance(dset_id, UUID) else UUID(dset_id)
+        try:
+            identifier = dset_id if isinstance(dset_id, UUID) else UUID(str(dset_id))
+        except ValueError:
+            raise ValueError(
+                f"{dset_id!r} is no id of a dataset: a UUID is needed\n"
+                "  one.list_datasets(eid, details=True) lists the ids of a session's datasets"
+            ) from None
         catalogue = self._catalogue
         place = catalogue.locate_dataset(identifier)
         if place is None:
@@ -310,8 +331,9 @@ class LoadingMixin(FilesMixin, ListingMixin):
         if not self._listed(contents, question, QC.FAIL):
             known = self.list_collections(eid)
             raise ALFError(
-                f"{collection} not found for session {eid}",
-                hint=nearest(collection, known) or f"there is: {', '.join(filter(None, known))}",
+                f"{collection or 'the collection ' + repr(collection)} not found for session {eid}",
+                hint=nearest(str(collection), known)
+                or f"there is: {', '.join(map(repr, known)) or 'nothing'}",
             )
         what = {"object": object, **kwargs}
         taken = self._take(contents, what, collection, revision, unique=False)
@@ -392,73 +414,6 @@ class LoadingMixin(FilesMixin, ListingMixin):
         from fascicle.one.alf.io import load_file_content
 
         return load_file_content(file)
-
-    # -- what to say where nothing is found --------------------------------------------------------
-
-    def _absent(self, contents: Contents, paths: Sequence[str], what: str) -> ALFObjectNotFound:
-        folder = os.path.join(self.cache_dir, contents.folder)
-        listed = ", ".join(paths[:5]) + (", …" if len(paths) > 5 else "")
-        return ALFObjectNotFound(
-            f"{what} not found on disk: the index lists {listed}, but not one is in {folder}",
-            hint="fetch the files, or index the folder as it is now: One.setup(cache_dir)",
-        )
-
-    def _not_found(
-        self,
-        contents: Contents,
-        what: Any,
-        question: match.FileName,
-        collection: match.Text,
-        revision: str | None,
-    ) -> ALFObjectNotFound:
-        """Return the error that says why nothing was found, and what is nearest."""
-        if isinstance(question, dict):
-            given = ", ".join(f"{k}={v!r}" for k, v in question.items() if v is not None)
-            subject = f'Object "{what}"' if set(question) <= {"object"} else f"Dataset with {given}"
-        else:
-            subject = f'Dataset "{what}"'
-        where = "" if collection is None else f' in collection "{collection}"'
-        message = f"{subject} not found{where} for session {contents.eid}"
-        ask = match.ask(question, collection, wildcards=self.wildcards)
-        hidden = [i for i in ask.select(contents.paths) if contents.qc[i] > _LIMIT]
-        if hidden:
-            name = contents.paths[hidden[0]]
-            identifier = contents.datasets.record(hidden[0])[0]
-            more = f" (and {len(hidden) - 1} more)" if len(hidden) > 1 else ""
-            return ALFObjectNotFound(
-                f"{message}: {name}{more} is there, but its QC is CRITICAL, and such datasets "
-                "are hidden",
-                hint="to see it, one.list_datasets(eid, qc='CRITICAL'); to load it all the same, "
-                f"one.load_dataset_from_id('{identifier}')",
-            )
-        positions = self._listed(contents, ask, QC.FAIL)
-        if positions:  # all that matches is later than the revision
-            there = revisions.quoted(match.folders_of(contents.paths[i])[1] for i in positions)
-            asked = revision or revisions.last_before_setting()
-            return ALFObjectNotFound(
-                f'{message}: no revision of it is at or before "{asked}"',
-                hint=f"there is: {there}",
-            )
-        return ALFObjectNotFound(message, hint=self._hint(contents, what, question, collection))
-
-    def _hint(
-        self, contents: Contents, what: Any, question: match.FileName, collection: match.Text
-    ) -> str:
-        _, paths = contents.visible(_LIMIT)
-        if collection is not None:
-            elsewhere = match.ask(question, wildcards=self.wildcards).select(paths)
-            if elsewhere:
-                folders = sorted({match.folders_of(paths[i])[0] for i in elsewhere})
-                return f"it is in collection {' or '.join(map(repr, folders))}"
-        if isinstance(question, dict):
-            known = {match.object_of(p) for p in paths}
-            word = str(question.get("object") or what)
-        else:
-            known = {p.rpartition("/")[2] for p in paths}
-            known |= {".".join(k.split(".")[:2]) for k in known}
-            word = str(what).rpartition("/")[2]
-        listed = ", ".join(sorted(known)[:12]) + (", …" if len(known) > 12 else "")
-        return nearest(word, known) or (f"there is: {listed}" if known else "it has no datasets")
 
 
 class ALFValueError(ALFError, ValueError):

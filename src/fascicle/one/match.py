@@ -10,10 +10,11 @@ import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import PurePath
 from typing import NamedTuple
 
 from fascicle.alf import spec
-from fascicle.errors import ALFInvalid, SearchTermError, nearest
+from fascicle.errors import ALFInvalid, SearchTermError, SearchTermTypeError, nearest
 
 Text = str | Sequence[str] | None
 FileName = str | Sequence[str] | Mapping[str, Text] | None
@@ -29,6 +30,12 @@ _DEFAULTS = {
     "extra": r"[.\w-]+",
     "extension": r"\w+",
 }
+
+
+class UnknownPart(ALFInvalid, KeyError):
+    """A filter is no part of a dataset's name; ONE's is a KeyError."""
+
+    kind = "unknown-part"
 
 
 class Filter(NamedTuple):
@@ -83,8 +90,10 @@ def ask(
 
     Raises
     ------
-    ALFInvalid
-        A dictionary names a part that file names do not have.
+    UnknownPart
+        A dictionary names a part that file names do not have; it is a KeyError.
+    SearchTermTypeError
+        A pattern is no text.
     """
     names: tuple[str, ...] | None = None
     parts: dict[str, tuple[str, ...]] = {}
@@ -96,14 +105,14 @@ def ask(
                 else:
                     revision = value if revision is None else revision
             elif part not in PARTS:
-                raise ALFInvalid(
+                raise UnknownPart(
                     f"{part!r} is no part of a dataset's name",
                     hint=nearest(part, PARTS) or f"the parts are {', '.join(PARTS)}",
                 )
             elif (texts := _texts(value)) is not None:
                 parts[part] = texts
-    elif filename:
-        names = _texts(filename)
+    elif filename is not None and not (isinstance(filename, str) and not filename):
+        names = _texts(filename) or None
     return Filter(
         names, tuple(sorted(parts.items())), _texts(collection), _texts(revision), bool(wildcards)
     )
@@ -112,11 +121,14 @@ def ask(
 def _texts(value: Text) -> tuple[str, ...] | None:
     if value is None:
         return None
-    texts = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+    if isinstance(value, str | bytes | PurePath) or not isinstance(value, Iterable):
+        value = (value,)
+    texts = tuple(t.as_posix() if isinstance(t, PurePath) else t for t in value)
     for text in texts:
         if not isinstance(text, str):
-            raise SearchTermError(
-                f"{text!r} is a {type(text).__name__}, where a text is needed to match names with"
+            raise SearchTermTypeError(
+                f"{text!r} is a {type(text).__name__}, where a text is needed to match names with",
+                hint="give a name or a pattern such as 'spikes.*', or a list of these",
             )
     return texts
 

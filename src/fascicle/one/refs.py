@@ -86,7 +86,14 @@ def ref2dict(ref: Any, parse: bool = True) -> Any:
         if len(parts) != 3:
             raise ValueError(f"{ref!r} is no reference: write yyyy-mm-dd_n_subject")
         found = Bunch(zip(("date", "sequence", "subject"), parts, strict=True))
-    return parsed(found) if parse else found
+    if not parse:
+        return found
+    try:
+        return parsed(found)
+    except (KeyError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{ref!r} is no reference, of a date, a number and a subject: {error}"
+        ) from None
 
 
 def dict2ref(ref_dict: Any) -> Any:
@@ -101,6 +108,11 @@ def dict2ref(ref_dict: Any) -> Any:
     -------
     str, list of str, or None where nothing is given
 
+    Raises
+    ------
+    KeyError
+        A part is missing.
+
     Examples
     --------
     >>> dict2ref({"subject": "flowers", "date": "2018-07-13", "sequence": "001"})
@@ -110,6 +122,13 @@ def dict2ref(ref_dict: Any) -> Any:
         return [dict2ref(x) for x in ref_dict]
     if not ref_dict:
         return None
+    missing = [
+        " or ".join(names)
+        for names in (("subject",), ("date", "start_time"), ("sequence", "number"))
+        if not any(name in ref_dict for name in names)
+    ]
+    if missing:
+        raise KeyError(f"the record has no {', no '.join(missing)}: {ref_dict!r}")
     sequence = ref_dict["sequence"] if "sequence" in ref_dict else ref_dict["number"]
     date = ref_dict["date"] if "date" in ref_dict else ref_dict["start_time"]
     # Of a mapping that was not parsed the texts stay as they are.

@@ -101,9 +101,9 @@ def completed(
 
 def as_list(value: Any) -> list[Any]:
     """Return a list of the values of a term: one value alone, or what an iterable holds."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         return [value]
-    return list(value)
+    return [value] if getattr(value, "ndim", 1) == 0 else list(value)
 
 
 def texts(term: str, value: Any) -> list[str]:
@@ -119,9 +119,13 @@ def texts(term: str, value: Any) -> list[str]:
         if not isinstance(item, str):
             raise SearchTermTypeError(
                 f"{term} is searched by text, and this is {item!r}",
-                hint=f"leave {term} out to find all" if item is None else f'{term}="{item}"',
+                hint=f"leave {term} out to find all" if item is None else f'{term}="{_text(item)}"',
             )
     return found
+
+
+def _text(item: Any) -> str:
+    return item.decode(errors="replace") if isinstance(item, bytes) else str(item)
 
 
 @lru_cache(maxsize=512)
@@ -249,6 +253,8 @@ def _first_day(moment: datetime.datetime) -> datetime.date:
 
 
 def _moment(value: Any) -> datetime.datetime:
+    if value != value:  # NaT, which is a datetime as well
+        raise SearchTermError(f"{value!r} is no date", hint='date_range="2020-01-31"')
     if isinstance(value, datetime.datetime):  # a pandas.Timestamp is one as well
         return value.replace(tzinfo=None)
     if isinstance(value, datetime.date):

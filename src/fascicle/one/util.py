@@ -12,7 +12,7 @@ from fascicle.errors import (
     ALFMultipleRevisionsFound,
 )
 from fascicle.one import match, revisions, terms
-from fascicle.one.base import takes_session as parse_id
+from fascicle.one.base import takes_sessions as parse_id
 
 if TYPE_CHECKING:
     import pandas as pd
