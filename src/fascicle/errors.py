@@ -161,6 +161,12 @@ class HashMismatch(BadFileError):
     kind = "hash-mismatch"
 
 
+class ManifestError(BadFileError):
+    """A release's manifest is none, or says what must not be believed."""
+
+    kind = "bad-manifest"
+
+
 # -- looking things up -----------------------------------------------------------------------------
 
 
@@ -180,6 +186,24 @@ class RegionNotFound(NotFoundError, ValueError):
     """No brain region with that id, acronym or name."""
 
     kind = "region-not-found"
+
+
+class VersionNotFound(NotFoundError, ValueError):
+    """A project has no release of that name."""
+
+    kind = "version-not-found"
+
+
+class RecordNotFound(NotFoundError, RuntimeError):
+    """No row of a project's table has that id."""
+
+    kind = "record-not-found"
+
+
+class NotHereError(NotFoundError, FileNotFoundError):
+    """A file belongs to the release but is not on this machine, and nothing may be fetched."""
+
+    kind = "not-here"
 
 
 class SearchTermError(FascicleError, ValueError):
@@ -225,3 +249,26 @@ class MissingExtraError(FascicleError, ImportError):
     """An optional part of fascicle is not installed."""
 
     kind = "missing-extra"
+
+
+# -- releases (the names the field already uses) ---------------------------------------------------
+
+
+class BehaviorCloudCacheVersionException(FascicleError, ValueError):
+    """A release's version is not one that this reader of the project knows."""
+
+    kind = "version-range"
+
+
+class StaticCacheError(FascicleError, RuntimeError):
+    """A folder that holds one version alone, such as a mounted bucket, cannot answer this."""
+
+    kind = "static-cache"
+
+
+class OutdatedManifestWarning(UserWarning):
+    """The version of a release that is loaded is not the newest."""
+
+
+class MissingLocalManifestWarning(UserWarning):
+    """A cache folder has files, but no record of what they are."""
