@@ -9,21 +9,23 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-NAMES = [
-    "spikes.times.npy",
-    "_ibl_trials.choice.npy",
-    "clusters.metrics.npy",
-    "_ibl_wheel.position.npy",
-    "channels.brainLocationIds_ccf_2017.npy",
-    "_ibl_leftCamera.dlc.npy",
-    "_ibl_trials.goCue_times.npy",
-]
+#: How many variants differ from each other.
+VARIANTS = 20
+_NAMES = """
+spikes.times.npy _ibl_trials.choice.npy clusters.metrics.npy _ibl_wheel.position.npy
+channels.brainLocationIds_ccf_2017.npy _ibl_leftCamera.dlc.npy _ibl_trials.goCue_times.npy
+spikes.clusters.npy spikes.depths.npy clusters.channels.npy clusters.waveforms.npy
+channels.mlapdv.npy templates.amps.npy waveforms.traces.npy _ibl_wheel.velocity.npy
+_ibl_licks.times.npy _ibl_rightCamera.times.npy _ibl_bodyCamera.times.npy
+_ibl_passiveGabor.table.npy _ibl_trials.intervals.npy
+"""
+NAMES = _NAMES.split()
 PATTERNS = [
     r"_ibl_(left|right)Camera\.(dlc|times)\.npy",
     r"spikes\.(times|clusters)\.npy",
     r"_ibl_trials\.(stim|goCue).*_times\.npy",
     r".*\.(localCoordinates|mlapdv)\..*",
-    r"_iblrig_(behavior|video)[0-3]\.raw12\d*\.ssv",
+    *(rf"_iblrig_(behavior|video)[0-3]\.raw{k}\d*\.ssv" for k in range(10, 26)),
 ]
 
 
@@ -38,7 +40,7 @@ def subject(one: Any, k: int, about: dict[str, Any]) -> Any:
 
 def lab_date(one: Any, k: int, about: dict[str, Any]) -> Any:
     """Sessions of a lab in half a year."""
-    first = date(2019, 1, 1) + timedelta(days=100 * (k % 12))
+    first = date(2019, 1, 1) + timedelta(days=50 * k)
     last = first + timedelta(days=180)
     return one.search(lab=f"lab{k % 12:02d}lab", date=[first.isoformat(), last.isoformat()])
 
