@@ -185,7 +185,10 @@ def repeated_ids(columns: Columns) -> list[int]:
 
 
 def with_distinct_ids(columns: Columns, fresh: NDArray[np.bool_] | None = None) -> Columns:
-    """Derive ids anew where one stands for several datasets: it identifies none of them.
+    """Derive ids anew where one stands for several datasets.
+
+    In several sessions it identifies none of them; within one (old servers have files of two
+    places under one id) the first by path keeps it.
 
     Parameters
     ----------
@@ -199,7 +202,7 @@ def with_distinct_ids(columns: Columns, fresh: NDArray[np.bool_] | None = None) 
         return columns
     records = columns.records.copy()
     while rows:
-        mine = [k for k in rows if fresh is None or fresh[k]]
+        mine = _to_derive(columns, rows) if fresh is None else [k for k in rows if fresh[k]]
         taken = {records["id"][k].tobytes() for k in set(rows) - set(mine)}
         for k in mine:
             eid = columns.sessions[columns.session[k]].eid
@@ -212,6 +215,18 @@ def with_distinct_ids(columns: Columns, fresh: NDArray[np.bool_] | None = None) 
         columns = replace(columns, records=records)
         rows = repeated_ids(columns) if mine else []
     return columns
+
+
+def _to_derive(columns: Columns, rows: list[int]) -> list[int]:
+    groups: dict[bytes, list[int]] = {}
+    for k in rows:
+        groups.setdefault(columns.records["id"][k].tobytes(), []).append(k)
+    out = []
+    for group in groups.values():
+        group.sort(key=lambda k: (columns.paths[columns.path[k]], k))
+        alone = len({int(columns.session[k]) for k in group}) == 1
+        out += group[alone:]
+    return sorted(out)
 
 
 def _moved(odd: dict[int, str], rows: NDArray[np.intp]) -> dict[int, str]:

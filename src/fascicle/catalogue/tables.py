@@ -421,6 +421,8 @@ def _read_datasets(
     ]
     for batch in _bar(file, wanted, progress):
         reader.add(batch)
+    if reader.count != file.metadata.num_rows:
+        raise ValueError(f"it has {reader.count} rows instead of {file.metadata.num_rows}")
     out = reader.columns(
         {
             "tables": meta,
