@@ -129,6 +129,9 @@ def apply(change: Change, base: Columns) -> Columns:
     _upsert_sessions(out, change.upsert_sessions)
     out = _append(out, rows, fresh, was)
     out.insertions = _insertions(out.insertions, change, gone)
+    if out.n_datasets != base.n_datasets or gone or change.delete_insertions:
+        # The next index must not take the folder for what is in the catalogue.
+        out.meta["index"] = {**base.meta.get("index", {}), "digest": ""}
     _name_sessions(out, (p.eid for p in out.insertions))
     return out if len(set(fresh[0])) == len(rows) else with_distinct_ids(out)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fascicle.catalogue.query import Catalogue
 
 QC_TYPE = pd.CategoricalDtype(categories=list(QC_NAMES), ordered=True)
+_TEXT: Any = pd.Series(["text"]).dtype
 _SESSION_FIELDS = ("lab", "subject", "date", "number", "task_protocol", "projects")
 
 
@@ -50,9 +51,10 @@ def sessions(catalogue: Catalogue, rows: Sequence[int] | None = None) -> pd.Data
     data: dict[str, Any] = {
         name: np.array([getattr(s, name) for s in found], object) for name in _SESSION_FIELDS
     }
-    data["number"] = data["number"].astype(np.uint16)
+    data = {k: v if k == "date" else _texts(v) for k, v in data.items() if k != "number"}
+    data["number"] = np.array([s.number for s in found], np.uint16)
     index = pd.Index(_objects([s.eid for s in found]), name="id", dtype=object)
-    return pd.DataFrame({k: _column(v) for k, v in data.items()}, index=index)
+    return pd.DataFrame({k: data[k] for k in _SESSION_FIELDS}, index=index)
 
 
 def _objects(values: list[Any]) -> np.ndarray[Any, Any]:
@@ -61,9 +63,9 @@ def _objects(values: list[Any]) -> np.ndarray[Any, Any]:
     return out
 
 
-def _column(values: np.ndarray[Any, Any]) -> Any:
-    # Texts stay plain objects on every pandas, as ONE's tables have them.
-    return pd.Series(values, dtype=object).to_numpy() if values.dtype == object else values
+def _texts(values: np.ndarray[Any, Any]) -> Any:
+    # As pandas reads texts from ONE's tables: objects, or from its version 3 on its own type.
+    return pd.array(values, dtype=_TEXT)
 
 
 def session_datasets(datasets: Datasets) -> pd.DataFrame:
@@ -113,7 +115,8 @@ def datasets(catalogue: Catalogue, rows: Sequence[int] | None = None) -> pd.Data
         catalogue, table[code] if len(code) else _objects([]), flag_array, data, first, level
     )
     if first < 0 and (flag_array & ODD_HASH).any():
-        out["hash"] = _objects([h for row, _ in firsts for h in catalogue.datasets(row).hashes])
+        odd = _objects([h for row, _ in firsts for h in catalogue.datasets(row).hashes])
+        out["hash"] = _texts(odd)
     return out
 
 
@@ -139,9 +142,9 @@ def _frame(
     size = records["size"]
     file_size = pd.arrays.IntegerArray(np.where(size < 0, 0, size).astype(np.uint64), size < 0)
     data: dict[str, Any] = {
-        "rel_path": _column(paths),
+        "rel_path": _texts(paths),
         "file_size": file_size,
-        "hash": _column(_hashes(catalogue, records["hash"], flags, first)),
+        "hash": _texts(_hashes(catalogue, records["hash"], flags, first)),
         "exists": (flags & EXISTS) != 0,
         "qc": pd.Categorical.from_codes(
             ((flags & QC_MASK) >> QC_SHIFT).astype(np.int8), dtype=QC_TYPE
