@@ -231,3 +231,18 @@ def test_folders(tmp_path: Path) -> None:
     (day / "001" / "a" / "b").mkdir(parents=True)
     io.remove_empty_folders(tmp_path)
     assert [p.name for p in tmp_path.rglob("*")] == ["2020-01-01", "009"]
+
+
+def test_the_hint_is_the_nearest_object(tmp_path: Path) -> None:
+    np.save(tmp_path / "spikes.times.npy", np.arange(3))
+    for ask, hint in (
+        ({"object": "spike"}, "did you mean 'spikes'?"),
+        ({"object": "wheel"}, "there is: spikes"),
+        ({"object": "spikes", "attribute": "amps"}, "no file of it has attribute='amps'"),
+    ):
+        with pytest.raises(ALFObjectNotFound) as caught:
+            io.load_object(tmp_path, **ask)
+        assert hint in caught.value.hint
+    with pytest.raises(ALFObjectNotFound) as caught:
+        io.load_object(tmp_path / "nothing", "spikes")
+    assert caught.value.hint == "there is no such folder"

@@ -256,3 +256,10 @@ def test_damaged_settings_say_where(tmp_path: Path) -> None:
     (folder / ".caches").write_text("{")
     with pytest.raises(ConfigurationError, match=r"\.caches"):
         params.get()
+
+
+def test_setup_of_the_wrong_folder_says_so(make: Any) -> None:
+    one = make({"lab/Subjects/s1/2020-01-01/001/alf/a.b.npy": [1]})
+    with pytest.warns(RuntimeWarning, match=r"No sessions found in .*s1: of 1 files") as caught:
+        assert One.setup(one.cache_dir / "lab/Subjects/s1", silent=True).search() == []
+    assert "lab/Subjects/subject/yyyy-mm-dd/number" in str(caught[0].message)

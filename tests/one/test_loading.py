@@ -279,6 +279,14 @@ def test_files_that_are_gone(one: One, eid: UUID) -> None:
         one.load_datasets(eid, both)
 
 
+def test_an_object_that_is_here_in_part_says_so(
+    one: One, eid: UUID, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(one.load_dataset(eid, "_ibl_trials.choice", download_only=True)).unlink()
+    assert list(one.load_object(eid, "trials")) == ["goCue_times"]
+    assert "loaded without alf/_ibl_trials.choice.npy" in caplog.text
+
+
 def test_a_size_that_differs_is_told_once_and_loaded(one: One, eid: UUID) -> None:
     path = one.load_dataset(eid, "_ibl_trials.choice", download_only=True)
     np.save(path, np.arange(10))

@@ -336,18 +336,25 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
         ------
         CatalogueError
             The folder is not there, or cannot be written.
+
+        Warns
+        -----
+        RuntimeWarning
+            There is no session in the folder.
         """
         from fascicle import settings
         from fascicle.catalogue import index
 
         folder = Path(cache_dir).expanduser() if cache_dir else Path.cwd()
-        index(
+        report = index(
             folder,
             tables_dir=out_dir,
             hash_files=hash_files,
             lab=lab,
             progress=not silent and settings.show_progress(),
         )
+        if not report.n_sessions:
+            revisions.warn(_no_sessions(folder, report.rejected), RuntimeWarning)
         return One(folder, tables_dir=out_dir)
 
 
@@ -448,6 +455,18 @@ def _no_server(why: str, cache_dir: Any = None) -> ConfigurationError:
         f"{why}, and remote mode is not part of this version of fascicle yet: it works on local "
         "folders",
         hint=f"open a folder: ONE(mode='local', cache_dir={folder})",
+    )
+
+
+def _no_sessions(folder: Path, rejected: list[tuple[str, str]]) -> str:
+    """Return what to say of a folder in which the index found no session."""
+    text = f"No sessions found in {folder}"
+    if rejected:
+        path, reason = rejected[0]
+        text += f": of {len(rejected)} files, none is in one; {path}: {reason}"
+    return (
+        f"{text}\n  Give the folder that holds lab/Subjects/subject/yyyy-mm-dd/number, or "
+        "subject/yyyy-mm-dd/number; fascicle index DIR --explain lists what is left out, and why."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fascicle.alf import ALFPath
     from fascicle.one.alf.io import AlfBunch
 
+_logger = logging.getLogger(__name__)
 _ID = re.compile(r"\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\.|$)")
 
 
@@ -396,6 +398,14 @@ class LoadingMixin(FilesMixin, MissingMixin):
         files = [f for f in found if f is not None]
         if not files:
             raise self._absent(contents, [contents.paths[t.position] for t in taken], what)
+        if len(files) < len(found):
+            gone = [contents.paths[t.position] for t, f in zip(taken, found, strict=True) if not f]
+            _logger.warning(
+                "%s is loaded without %s: the index lists them, but they are not in %s",
+                what,
+                ", ".join(gone),
+                os.path.join(self.cache_dir, contents.folder),
+            )
         self._teller.tell(contents.folder, taken)
         return files
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...alf import ALFPath, spec
-from ...errors import ALFInvalid, ALFObjectNotFound, SearchTermError
+from ...errors import ALFInvalid, ALFObjectNotFound, SearchTermError, nearest
 from ...load.objects import matcher
 
 
@@ -93,8 +93,21 @@ def _ls(
         files, attributes = filter_by(place, object=object, **kwargs)
     if not files:
         what = f'object "{object}"' if object else "ALF files"
-        raise ALFObjectNotFound(f"no {what} in {place}", hint="check the folder and the filters")
+        raise ALFObjectNotFound(f"no {what} in {place}", hint=_near(place, object, kwargs))
     return [place.joinpath(f) for f in files], attributes
+
+
+def _near(folder: ALFPath, wanted: Any, filters: dict[str, Any]) -> str:
+    """Return what to try where a folder does not have an object."""
+    if not folder.is_dir():
+        return "there is no such folder"
+    known = sorted({path.object for path in folder.iter_datasets()})
+    if isinstance(wanted, str) and wanted in known:
+        asked = ", ".join(f"{k}={v!r}" for k, v in filters.items() if k != "wildcards")
+        return f"there is {wanted!r}, but no file of it has {asked}"
+    listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    near = nearest(wanted, known) if isinstance(wanted, str) else ""
+    return near or (f"there is: {listed}" if known else "it holds no datasets")
 
 
 def exists(
