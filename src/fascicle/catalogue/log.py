@@ -104,8 +104,8 @@ class Home:
         """Return which state's tables were written last, and what the disk said of them."""
         try:
             found = json.loads(self.exports.read_text())
-            return found["number"], found["tables"]
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
+            return int(found["number"]), dict(found["tables"])
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             return 0, {}
 
     def make(self) -> bool:

@@ -18,7 +18,7 @@ from fascicle.catalogue.columns import (
 from fascicle.catalogue.query import Catalogue
 
 #: Values that a segment counts anew each time it is written.
-_COUNTED = frozenset({"format", "n_sessions", "n_rows", "n_datasets", "has_stats"})
+_COUNTED = frozenset({"format", "n_sessions", "n_rows", "n_datasets", "n_sparse", "has_stats"})
 
 
 def as_json(extra: dict[str, Any]) -> str:

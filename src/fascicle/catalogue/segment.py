@@ -119,6 +119,7 @@ def fill(con: sqlite3.Connection, columns: Columns) -> dict[str, NDArray[Any]]:
         n_sessions=listed,
         n_rows=len(sessions),
         n_datasets=columns.n_datasets,
+        n_sparse=len(found.rows),
         has_stats=columns.stats is not None,
     )
     con.executemany("INSERT INTO meta VALUES (?, ?)", ((k, json.dumps(v)) for k, v in meta.items()))

@@ -70,8 +70,11 @@ class State:
             con = sqlite3.connect(uri, uri=True, check_same_thread=False)
             con.execute("PRAGMA mmap_size=1073741824")
             out = cls(con, stem, root=root, tables_dir=tables_dir, number=number)
-            for ending in _BESIDE:  # at once: a later commit may collect the files
-                out._beside(ending)
+            expected = RECORD * out.n_datasets, 8 * out.n_datasets, 4 * int(out.meta["n_sparse"])
+            for ending, size in zip(_BESIDE, expected, strict=True):
+                # At once, since a later commit may collect the files.
+                if len(out._beside(ending)) != size:
+                    raise ValueError(f"{stem.name}{ending} beside it has not {size} bytes")
         except (sqlite3.Error, OSError, KeyError, ValueError) as error:
             raise CatalogueError(
                 f"the index file {stem}.sqlite cannot be read: {error}",
