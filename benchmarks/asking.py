@@ -98,6 +98,8 @@ class _Size:
             for e in events:
                 if "first" in e:
                     e["wall"] = began + e["first"]
+                if "memory" in e:  # of the question alone, and the start belongs to it
+                    e["memory"] = max(e["memory"], start.answer.get("memory", 0))
             out[name] = Run(events, "" if len(events) == 2 else everything.problem or "no answer")
         return start, out
 
