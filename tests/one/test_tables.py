@@ -4,14 +4,18 @@ import datetime
 import pickle
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from fascicle.errors import CatalogueError
 from fascicle.one import One
+from fascicle.one.alf import cache
 from fascicle.one.bunch import Bunch
+
+from .conftest import write
 
 FILES = {
     f"lab/Subjects/s{n}/2020-01-0{n}/001/alf/{name}": [n]
@@ -225,3 +229,45 @@ def test_an_object_can_be_sent_to_another_process(one: One) -> None:
     other = pickle.loads(pickle.dumps(one))
     assert other.search() == one.search()
     assert (other.wildcards, other.record_loaded, repr(other)) == (False, True, repr(one))
+
+
+@pytest.mark.parametrize("session", ["s1/2020-01-01/001", "lab/Subjects/s1/2020-01-01/001"])
+@pytest.mark.parametrize("indexed", [True, False])
+def test_tables_of_one_folder_made_by_hand(tmp_path: Path, session: str, indexed: bool) -> None:
+    # As programs do that look at a single session: ids are paths, the root lies right above.
+    files = {
+        "alf/probe00/spikes.times.npy": [1.0, 2.0],
+        "alf/probe00/#2024-05-06#/spikes.times.npy": [1.0],
+        "alf/_ibl_trials.choice.npy": [1],
+    }
+    folder = tmp_path / session
+    for path, content in files.items():
+        write(folder / path, content)
+    with pytest.warns(UserWarning, match="No cache tables"):
+        one = One(cache_dir=folder.parents[2])
+    sessions, datasets = cache._make_sessions_df(folder), cache._make_datasets_df(folder)
+    one._cache["sessions"] = sessions.set_index("id")
+    one._cache["datasets"] = datasets.set_index(["eid", "id"]) if indexed else datasets
+    eid = str(folder.relative_to(folder.parents[2]))
+    assert one.list_collections(eid, filename="spikes*", collection="alf/probe00*") == [
+        "alf/probe00"
+    ]
+    assert one.load_object(eid, "trials")["choice"].tolist() == [1]
+    assert [one.to_eid(eid)] == one.search() == one.search(details=True)[0]
+    assert one.eid2path(one.to_eid(eid)) == folder
+    assert one.get_details(eid)["subject"] == "s1"
+    table = one.list_datasets(eid, details=True)
+    assert all(isinstance(i, UUID) for i in table.index)
+    one.save_cache()
+    assert len(One(folder.parents[2]).list_datasets(eid)) == 3
+
+
+def test_tables_without_ids_say_so(make: Any) -> None:
+    one = make({"lab/Subjects/s1/2020-01-01/001/alf/a.b.npy": [1]})
+    one._cache["datasets"] = one._cache["datasets"].reset_index(drop=True)
+    with pytest.raises(CatalogueError, match=r"not by \(eid, id\)"):
+        one.search()
+    one = One(one.cache_dir)
+    one._cache["sessions"] = one._cache["sessions"].set_axis(["what"], axis=0)
+    with pytest.raises(CatalogueError, match="'what' is no id of a session"):
+        one.search()

@@ -482,9 +482,10 @@ def _everything(tables: Tables) -> Any:
     from fascicle.catalogue import Change, frames
 
     insertions = tables.get("insertions")
+    sessions, datasets = tables.by_id()
     return Change(
-        frames.session_rows(tables["sessions"]),
-        frames.dataset_rows(tables["datasets"]),
+        frames.session_rows(sessions),
+        frames.dataset_rows(datasets),
         [] if insertions is None else frames.insertion_rows(insertions),
     )
 

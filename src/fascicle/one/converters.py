@@ -22,7 +22,7 @@ from fascicle.one.paths import (
     path_from_filerecord,
     session_record2path,
 )
-from fascicle.one.records import datasets2records, rows_of, ses2records
+from fascicle.one.records import datasets2records, ses2records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -417,7 +417,7 @@ class ConversionMixin(Local):
                 hint="one.search() lists the sessions that are",
             )
         session = self._tables.sessions_if_touched()
-        frame = catalogue.sessions_frame([row]) if session is None else rows_of(session, [eid])
+        frame = catalogue.sessions_frame([row]) if session is None else session.loc[[eid]]
         if not full:
             return frame.iloc[0]
         return catalogue.datasets_frame([row]).join(frame, on="eid", how="right")

@@ -59,13 +59,6 @@ def datasets_frame(rows: list[dict[str, Any]], extra: Iterable[str] = ()) -> pd.
     return frame.sort_index() if sortable else frame
 
 
-def rows_of(sessions: pd.DataFrame, eids: list[UUID]) -> pd.DataFrame:
-    """Return the rows of some sessions of a table whose ids may be texts."""
-    if len(sessions) and isinstance(sessions.index[0], str):
-        return sessions.set_axis([UUID(i) for i in sessions.index], axis=0).loc[eids]
-    return sessions.loc[eids]
-
-
 def ses2records(ses: Mapping[str, Any]) -> tuple[pd.Series[Any], pd.DataFrame]:
     """Return the rows of the tables for a session's record of an Alyx.
 

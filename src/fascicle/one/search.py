@@ -99,9 +99,7 @@ class SearchMixin(Local):
     def _session_details(self, catalogue: Catalogue, rows: list[int]) -> list[Bunch]:
         frame = self._tables.sessions_if_touched()
         if frame is not None:  # it may have columns that the index does not know
-            from fascicle.one.records import rows_of
-
-            records = rows_of(frame, catalogue.eids(rows)).to_dict("records")
+            records = frame.loc[catalogue.eids(rows)].to_dict("records")
             return [Bunch({str(k): v for k, v in r.items()}) for r in records]
         return [session_bunch(catalogue, row) for row in rows]
 

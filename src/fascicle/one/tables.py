@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fascicle.one.bunch import Bunch
+from fascicle.one.handmade import datasets_by_id, folder_below, sessions_by_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +116,11 @@ class Tables(MutableMapping[str, Any]):
     def sessions_if_touched(self) -> pd.DataFrame | None:
         """Return the sessions table if somebody has it, since it may have columns of its own."""
         found: pd.DataFrame | None = self.__dict__["_made"].get("sessions")
-        return found
+        return None if found is None else sessions_by_id(found)
+
+    def by_id(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return sessions and datasets indexed by UUIDs, however they were made."""
+        return sessions_by_id(self["sessions"]), datasets_by_id(self["datasets"])
 
     def catalogue(self) -> Catalogue:
         """Return an index in memory of the tables as they are.
@@ -133,8 +138,8 @@ class Tables(MutableMapping[str, Any]):
         if "insertions" in self.__dict__["_made"]:
             known = {p.pid: p for p in probes}
             probes = [known.get(p.pid, p) for p in frames.insertion_rows(self["insertions"])]
-        datasets = self["datasets"]
-        rows = frames.session_rows(self["sessions"]), frames.dataset_rows(datasets), probes
+        sessions, datasets = self.by_id()
+        rows = frames.session_rows(sessions), frames.dataset_rows(datasets), probes
         columns = apply(Change(*rows), Columns.empty())
         folders = {s.eid: s for s in was.sessions}
         for s in columns.sessions:
@@ -145,6 +150,9 @@ class Tables(MutableMapping[str, Any]):
                 s.number,
             ):
                 s.folder = old.folder
+            else:
+                place = f"{s.subject}/{s.date}/{s.number:03d}"
+                s.folder = folder_below(self.__dict__["_root"], s.lab, place)
         columns.meta["has_default_revision"] = "default_revision" in datasets
         return in_memory(columns, root=self.__dict__["_root"])
 
@@ -159,9 +167,7 @@ class Tables(MutableMapping[str, Any]):
         from fascicle.catalogue import frames
 
         insertions = self["insertions"] if "insertions" in self.__dict__["_made"] else None
-        change = frames.difference(
-            self.__dict__["_index"], self["sessions"], self["datasets"], insertions
-        )
+        change = frames.difference(self.__dict__["_index"], *self.by_id(), insertions)
         if not deletions:
             change.delete_sessions = change.delete_datasets = change.delete_insertions = ()
         return change
