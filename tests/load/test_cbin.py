@@ -123,6 +123,14 @@ def test_masks_pairs_and_wrong_keys(recording: Path, counts: np.ndarray) -> None
     assert len(list(array)) == len(array) == SAMPLES
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint64, np.int16])
+def test_indices_of_small_types(recording: Path, counts: np.ndarray, kind: type) -> None:
+    ours = open_cbin(recording)
+    np.testing.assert_array_equal(ours[kind(5)], counts[5])
+    np.testing.assert_array_equal(ours[np.array([3, 1], kind)], counts[[3, 1]])
+    np.testing.assert_array_equal(ours[[3, 1], [0, 2, 4]], counts[np.ix_([3, 1], [0, 2, 4])])
+
+
 def test_decodes_only_the_chunks_asked_for(recording: Path, tmp_path: Path) -> None:
     layout = json.loads(recording.with_suffix(".ch").read_text())
     for suffix in (".cbin", ".ch"):

@@ -111,7 +111,8 @@ class CbinArray:
         Parameters
         ----------
         key : int, slice, array, or a pair of them
-            Samples, and channels. Arrays are of indices or booleans.
+            Samples, and channels. Arrays are of indices or booleans; two of them choose samples
+            times channels, as ``numpy.ix_`` does.
 
         Returns
         -------
@@ -143,6 +144,7 @@ class CbinArray:
             indices = indices.astype(np.intp)
         if indices.dtype.kind not in "iu":
             raise IndexError(f"samples are chosen by integers, not by {indices.dtype}")
+        indices = indices.astype(np.int64)  # small types cannot count all samples
         wrapped = np.where(indices < 0, indices + len(self), indices)
         if wrapped.size and (wrapped.min() < 0 or wrapped.max() >= len(self)):
             raise IndexError(f"sample outside a recording of {len(self)} samples")
