@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,17 +25,22 @@ def run_python(code: str, *prefix: str, env: dict[str, str] | None = None) -> st
 
 
 @pytest.fixture
-def as_nobody(tmp_path: Path) -> Run:
+def open_folder() -> Iterator[Path]:
+    """Return a folder that anybody may enter: pytest keeps its own to their owner."""
+    with tempfile.TemporaryDirectory(prefix="fascicle-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def as_nobody(open_folder: Path) -> Run:
     """Return a function that runs Python without the right to write (or read) everything.
 
     Whoever is not root already lacks it. Root gives up its rights after the imports, since the
     interpreter may lie in a folder that nobody else may read.
     """
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    cache = tmp_path.parent / f"{tmp_path.name}-nobody"
-    cache.mkdir(mode=0o777)
+    cache = open_folder / "cache of nobody"
+    cache.mkdir()
     cache.chmod(0o777)
 
     def run(code: str) -> str:

@@ -76,7 +76,7 @@ def rows_of_tables(folder: Path) -> list[int]:
 def during_index(folder: Path, kill: Killer, times: int) -> None:
     rng = random.Random(3)
     old: set[str] = set()
-    count = 0
+    states, count = {0}, 0
     for k in range(times):
         put(folder, f"lab/Subjects/s{k % 12}/2020-01-01/001/alf/new{k}.times.npy")
         here = {p.relative_to(folder).as_posix() for p in (folder / "lab").rglob("*.npy")}
@@ -86,12 +86,14 @@ def during_index(folder: Path, kill: Killer, times: int) -> None:
         except NoIndexError:
             now = set()
         assert now in (old, here)
-        assert len(old) <= rows_of_tables(folder)[-1] <= len(here) if old and now else True
+        states.add(len(now))
+        assert set(rows_of_tables(folder)[1:]) <= states, "the tables are those of some state"
         old = now
         if k % 4 == 3:
             index(folder)
             old = set(files(Catalogue.open(folder)))
             assert old == here
+            states.add(len(here))
             assert rows_of_tables(folder) == [12, len(here)]
     assert count > times // 4, "most were killed before they had ended"
     index(folder)

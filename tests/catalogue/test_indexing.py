@@ -293,7 +293,9 @@ def test_regions_that_are_asked_for_later(folder: Path) -> None:
     assert catalogue.n_insertions == 2
 
 
-def test_unreadable_folders_keep_their_rows(folder: Path, as_nobody: object) -> None:
+def test_unreadable_folders_keep_their_rows(open_folder: Path, as_nobody: object) -> None:
+    folder = open_folder / "data"
+    put(folder, A, B, OTHER)
     before, _ = indexed(folder)
     ids = files(before)
     before.close()

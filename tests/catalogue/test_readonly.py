@@ -127,7 +127,10 @@ def test_nowhere_to_write(folder: Path, tmp_path: Path, on_read_only: ReadOnly) 
     assert out.startswith("0 [0] ['a.times.npy']")
 
 
-def test_a_folder_of_somebody_else(folder: Path, as_nobody: Callable[[str], str]) -> None:
+def test_a_folder_of_somebody_else(open_folder: Path, as_nobody: Callable[[str], str]) -> None:
+    folder = open_folder / "data"
+    put(folder, f"{SESSION}/a.times.npy")
+    put_channels(folder / SESSION / "alf/probe00", [549])
     indexed(folder)
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)

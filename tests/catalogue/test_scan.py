@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -225,25 +224,25 @@ def test_a_future_date_of_a_file_does_not_make_each_run_a_new_state(tmp_path: Pa
     assert scan(tmp_path).digest
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="folders are locked by other means there")
-def test_folders_that_cannot_be_read(tmp_path: Path, as_nobody: object) -> None:
+def test_folders_that_cannot_be_read(open_folder: Path, as_nobody: object) -> None:
+    root = open_folder / "data"
     put(
-        tmp_path,
+        root,
         f"{SESSION}/a.times.npy",
         f"{SESSION}/shut/b.times.npy",
         "s2/2020-01-01/001/x.y.npy",
     )
-    (tmp_path / SESSION / "shut").chmod(0)
-    (tmp_path / "s2").chmod(0)
+    (root / SESSION / "shut").chmod(0)
+    (root / "s2").chmod(0)
     code = f"""
 from pathlib import Path
 from fascicle.catalogue.scan import scan
-listing = scan(Path({str(tmp_path)!r}))
+listing = scan(Path({str(root)!r}))
 print([s.path + "/" + p for s in listing.sessions for p in s.rel_paths], listing.rejected)
 """
     out = as_nobody(code)  # type: ignore[operator]
-    (tmp_path / SESSION / "shut").chmod(0o755)
-    (tmp_path / "s2").chmod(0o755)
+    (root / SESSION / "shut").chmod(0o755)
+    (root / "s2").chmod(0o755)
     assert out == (
         f"['{SESSION}/a.times.npy'] [('{SESSION}/shut', 'cannot be read: Permission denied'), "
         "('s2', 'cannot be read: Permission denied')]\n"
