@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
 from datetime import date as _date
 from functools import cached_property
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, Literal, Self, overload
-from uuid import UUID
 
 from ..errors import ALFInvalid
-from .names import NameParts, is_date, name_problem, parse_folder, parse_name
+from .names import is_date, name_problem, parse_folder
+from .naming import NameMethods, check
 from .parts import (
     Parts,
     Values,
-    add_uuid_string,
-    filename_parts,
     find_lab,
     find_session,
     folder_parts,
     full_path_parts,
     get_session_path,
     invalid,
-    remove_uuid_string,
     session_path_parts,
     without_revision,
 )
 from .spec import is_session_path, is_valid
 
 
-class PureALFPath(PurePath):
+class PureALFPath(NameMethods):
     """A path that knows its ALF parts, without touching a disk.
 
     All of :class:`pathlib.PurePath`, and: properties for the parts ('' where absent), methods
@@ -60,10 +56,6 @@ class PureALFPath(PurePath):
 
     # -- what it is ------------------------------------------------------------------------------
 
-    def is_dataset(self) -> bool:
-        """Return whether the last step is a valid file name."""
-        return is_valid(self.name)
-
     def is_valid_alf(self: str | PurePath) -> bool:
         """Return whether a path is valid: a file, a session, or a folder in a session.
 
@@ -88,23 +80,20 @@ class PureALFPath(PurePath):
     @overload
     def parse_alf_path(self, as_dict: Literal[False]) -> Values: ...
     def parse_alf_path(self, as_dict: bool = True) -> Parts | Values:
-        """Return the twelve parts of the path, None where absent."""
+        """Return the twelve parts of the path, None where absent.
+
+        Parameters
+        ----------
+        as_dict : bool
+            Whether to name the parts.
+
+        Returns
+        -------
+        dict of str to str, or tuple of str
+            Lab, subject, date, number, collection, revision, and the six parts of the name.
+        """
         parts = full_path_parts(self, True, assert_valid=False)
         return parts if as_dict else tuple(parts.values())
-
-    @overload
-    def parse_alf_name(self, as_dict: Literal[True] = ...) -> Parts: ...
-    @overload
-    def parse_alf_name(self, as_dict: Literal[False]) -> Values: ...
-    def parse_alf_name(self, as_dict: bool = True) -> Parts | Values:
-        """Return the six parts of the file's name, None where absent."""
-        parts = filename_parts(self.name, True, assert_valid=False)
-        return parts if as_dict else tuple(parts.values())
-
-    @cached_property
-    def dataset_name_parts(self) -> tuple[str, ...]:
-        """The six parts of the file's name, '' where absent."""
-        return tuple(parse_name(self.name) or ("",) * 6)
 
     @cached_property
     def session_parts(self) -> tuple[str, ...]:
@@ -146,31 +135,6 @@ class PureALFPath(PurePath):
         """str: the revision, without its pound signs."""
         return self.alf_parts[5]
 
-    @property
-    def namespace(self) -> str:
-        """str: the namespace, without its underscores."""
-        return self.dataset_name_parts[0]
-
-    @property
-    def object(self) -> str:
-        """str: what the file is about."""
-        return self.dataset_name_parts[1]
-
-    @property
-    def attribute(self) -> str:
-        """str: which property of the object the file holds."""
-        return self.dataset_name_parts[2]
-
-    @property
-    def timescale(self) -> str:
-        """str: the clock of the times."""
-        return self.dataset_name_parts[3]
-
-    @property
-    def extra(self) -> str:
-        """str: the parts before the extension, separated by periods."""
-        return self.dataset_name_parts[4]
-
     # -- the session -----------------------------------------------------------------------------
 
     def session_path(self) -> Self | None:
@@ -178,7 +142,13 @@ class PureALFPath(PurePath):
         return get_session_path(self)  # type: ignore[no-any-return]
 
     def session_path_short(self, include_lab: bool = False) -> str | None:
-        """Return ``subject/date/number``, after the lab if asked; None if there is no session."""
+        """Return ``subject/date/number``, after the lab if asked; None if there is no session.
+
+        Parameters
+        ----------
+        include_lab : bool
+            Whether to begin with the lab, where there is one.
+        """
         parts = self.session_parts if include_lab else self.session_parts[1:]
         return "/".join(filter(None, parts)) or None
 
@@ -231,7 +201,7 @@ class PureALFPath(PurePath):
         ALFInvalid
             There is no session in the path; or no lab, and ``strict`` is true.
         """
-        _check("lab", lab, r"\w+")
+        check("lab", lab, r"\w+")
         match = self._find_session()
         if strict and not match["lab"]:
             raise invalid(self, "it has no lab")
@@ -242,6 +212,11 @@ class PureALFPath(PurePath):
     def with_subject(self, subject: str) -> Self:
         """Return the path with another subject.
 
+        Parameters
+        ----------
+        subject : str
+            The name: letters, digits, ``_``, ``-`` and ``.``.
+
         Raises
         ------
         ValueError
@@ -249,7 +224,7 @@ class PureALFPath(PurePath):
         ALFInvalid
             There is no session in the path.
         """
-        _check("subject", subject, r"(?!\.\.?\Z)[\w.-]+")
+        check("subject", subject, r"(?!\.\.?\Z)[\w.-]+")
         return self._with_session_part("subject", subject)
 
     def with_date(self, date: str | _date) -> Self:
@@ -274,6 +249,11 @@ class PureALFPath(PurePath):
 
     def with_sequence(self, number: str | int) -> Self:
         """Return the path with another session number, padded to three digits.
+
+        Parameters
+        ----------
+        number : str or int
+            0 to 999.
 
         Raises
         ------
@@ -385,130 +365,6 @@ class PureALFPath(PurePath):
         if self.name.count(".") >= 2 and not self.name.startswith("#"):
             raise invalid(self, name_problem(self.name))
         return self.parent if folder_parts(self)[5] else self
-
-    # -- the name --------------------------------------------------------------------------------
-
-    def with_object(self, obj: str) -> Self:
-        """Return the path with another object.
-
-        Raises
-        ------
-        ALFInvalid
-            The file's name, or the new one, is not valid.
-        """
-        return self._with_name_parts(object=obj)
-
-    def with_namespace(self, ns: str | None) -> Self:
-        """Return the path with another namespace, or none.
-
-        Raises
-        ------
-        ALFInvalid
-            The file's name, or the new one, is not valid.
-        """
-        return self._with_name_parts(namespace=ns or "")
-
-    def with_attribute(self, attr: str) -> Self:
-        """Return the path with another attribute.
-
-        Raises
-        ------
-        ALFInvalid
-            The file's name, or the new one, is not valid.
-        """
-        return self._with_name_parts(attribute=attr)
-
-    def with_timescale(self, timescale: str | None) -> Self:
-        """Return the path with another timescale, or none.
-
-        Raises
-        ------
-        ALFInvalid
-            The file's name, or the new one, is not valid.
-        """
-        return self._with_name_parts(timescale=timescale or "")
-
-    def with_extra(self, extra: str | Iterable[str] | None, append: bool = False) -> Self:
-        """Return the path with other extra parts, or none.
-
-        Parameters
-        ----------
-        extra : str or iterable of str
-            The parts; a string may hold several, separated by periods.
-        append : bool
-            Whether to keep the parts that are there and put the new ones after them.
-
-        Raises
-        ------
-        ALFInvalid
-            The file's name, or the new one, is not valid.
-        """
-        new = [extra.strip(".")] if isinstance(extra, str) else list(extra or ())
-        kept = [self.extra] if append else []
-        return self._with_name_parts(extra=".".join(filter(None, kept + new)))
-
-    def with_extension(self, ext: str) -> Self:
-        """Return the path with another extension, given without its period.
-
-        Raises
-        ------
-        ValueError
-            The extension is not valid.
-        ALFInvalid
-            The file's name is not valid.
-        """
-        _check("extension", ext, r"\w+")
-        return self._with_name_parts(extension=ext)
-
-    def with_uuid(self, uuid: str | UUID, strict: bool = False) -> Self:
-        """Return the path with a UUID before its extension.
-
-        Parameters
-        ----------
-        uuid : str or UUID
-            The UUID; another that is there is replaced.
-        strict : bool
-            Whether to raise rather than replace.
-
-        Raises
-        ------
-        ValueError
-            ``uuid`` is no UUID in its usual form, or another is there and ``strict`` is true.
-        ALFInvalid
-            The file's name is not valid.
-        """
-        self._name_parts()
-        return add_uuid_string(self, uuid, strict=strict)  # type: ignore[no-any-return]
-
-    def without_uuid(self) -> Self:
-        """Return the path without a UUID in its name."""
-        return remove_uuid_string(self) if self.is_dataset() else self
-
-    def _name_parts(self) -> NameParts:
-        parts = parse_name(self.name) if self.is_dataset() else None
-        if parts is None:
-            raise invalid(self, name_problem(self.name) or "it is a folder")
-        return parts
-
-    def _with_name_parts(self, **new: str) -> Self:
-        parts = self._name_parts()._replace(**new)
-        name = "".join(
-            [
-                f"_{parts.namespace}_" if parts.namespace else "",
-                f"{parts.object}.{parts.attribute}",
-                f"_{parts.timescale}" if parts.timescale else "",
-                f".{parts.extra}" if parts.extra else "",
-                f".{parts.extension}",
-            ]
-        )
-        if problem := name_problem(name):
-            raise invalid(name, problem)
-        return self.with_name(name)
-
-
-def _check(part: str, text: object, pattern: str) -> None:
-    if not (isinstance(text, str) and re.fullmatch(pattern, text)):
-        raise ValueError(f"Invalid {part} name: {text!r}")
 
 
 class PureWindowsALFPath(PureALFPath, PureWindowsPath):

@@ -176,7 +176,13 @@ def probe_type(meta: Mapping[str, Any]) -> int:
 
 
 def saved_channels(meta: Mapping[str, Any]) -> list[int]:
-    """Return the numbers of the saved channels among the acquired ones (snsSaveChanSubset)."""
+    """Return the numbers of the saved channels among the acquired ones (snsSaveChanSubset).
+
+    Raises
+    ------
+    ValueError
+        The setting is no list of channels.
+    """
     subset = meta.get("snsSaveChanSubset", "all")
     if subset in ("all", ""):
         return list(range(n_channels(meta)))

@@ -282,6 +282,11 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
             The ids, sorted.
         pathlib.Path or None
             The file, beside the tables; None where nothing was loaded.
+
+        Raises
+        ------
+        CatalogueError
+            The folder of the tables cannot be written.
         """
         if not self._loaded:
             warnings.warn("No datasets loaded; check that one.record_loaded is True", stacklevel=2)
