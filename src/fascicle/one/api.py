@@ -18,12 +18,11 @@ from fascicle.one.converters import ConversionMixin
 from fascicle.one.insertions import InsertionsMixin
 from fascicle.one.server import ServerMixin
 from fascicle.one.sharing import shared
-from fascicle.one.tables import Tables
+from fascicle.one.tables import Tables, apply_to, empty_index, everything
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from fascicle.catalogue import Catalogue
 
 __all__ = ["ONE", "One"]
 
@@ -140,7 +139,7 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
                 f"  To index the folder: One.setup({str(self.cache_dir)!r})",
                 UserWarning,
             )
-            self._index = _empty(self.cache_dir)
+            self._index = empty_index(self.cache_dir)
             found = False
         self._tables = Tables(self._index, self.cache_dir, loaded=found)
         return found
@@ -162,7 +161,7 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
 
     def _reset_cache(self) -> None:
         """Put an empty index in place of the one that is open."""
-        self._index = _empty(self.cache_dir)
+        self._index = empty_index(self.cache_dir)
         self._tables = Tables(self._index, self.cache_dir, loaded=False)
 
     def load_cache(
@@ -206,7 +205,7 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
             self._tables_dir = Path(tables_dir).expanduser()
         self._open()
         if change:
-            _apply(self._tables, change)
+            apply_to(self._tables, change)
         loaded: datetime | None = self._tables["_meta"]["loaded_time"]
         return loaded
 
@@ -237,7 +236,7 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
         if not (changed or clobber) or (self._is_empty() and not clobber):
             return
         if elsewhere:
-            change = _everything(self._tables)
+            change = everything(self._tables)
         else:
             change = self._tables.difference(deletions=clobber)
         store = Store(self.cache_dir, tables_dir=target if target != self.cache_dir else None)
@@ -473,35 +472,3 @@ def _no_sessions(folder: Path, rejected: list[tuple[str, str]]) -> str:
         f"{text}\n  Give the folder that holds lab/Subjects/subject/yyyy-mm-dd/number, or "
         "subject/yyyy-mm-dd/number; fascicle index DIR --explain lists what is left out, and why."
     )
-
-
-def _empty(root: Path) -> Catalogue:
-    from fascicle.catalogue.columns import Columns
-    from fascicle.catalogue.memory import in_memory
-
-    return in_memory(Columns.empty(), root=root)
-
-
-def _everything(tables: Tables) -> Any:
-    """Return a change that puts all rows of some tables in."""
-    from fascicle.catalogue import Change, frames
-
-    insertions = tables.get("insertions")
-    sessions, datasets = tables.by_id()
-    return Change(
-        frames.session_rows(sessions),
-        frames.dataset_rows(datasets),
-        [] if insertions is None else frames.insertion_rows(insertions),
-    )
-
-
-def _apply(tables: Tables, change: Any) -> None:
-    """Make a change in tables that were opened anew."""
-    from fascicle.catalogue import frames
-    from fascicle.catalogue.change import apply
-    from fascicle.catalogue.memory import in_memory
-    from fascicle.catalogue.restore import columns_of
-
-    changed = in_memory(apply(change, columns_of(tables._index)), root=tables._root)
-    tables["sessions"] = frames.sessions(changed)
-    tables["datasets"] = frames.datasets(changed)

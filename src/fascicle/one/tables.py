@@ -226,3 +226,36 @@ def insertions_frame(index: Catalogue) -> pd.DataFrame:
     keys = pd.MultiIndex.from_arrays([eids, [p.pid for p in probes]], names=["eid", "id"])
     rows = [{"name": p.name, "model": p.model, "serial": p.serial, **p.extra} for p in probes]
     return pd.DataFrame(rows, index=keys, columns=None if rows else ["name", "model", "serial"])
+
+
+def empty_index(root: Path) -> Catalogue:
+    """Return an index in memory that holds nothing."""
+    from fascicle.catalogue.columns import Columns
+    from fascicle.catalogue.memory import in_memory
+
+    return in_memory(Columns.empty(), root=root)
+
+
+def everything(tables: Tables) -> Any:
+    """Return a change that puts all rows of some tables in."""
+    from fascicle.catalogue import Change, frames
+
+    insertions = tables.get("insertions")
+    sessions, datasets = tables.by_id()
+    return Change(
+        frames.session_rows(sessions),
+        frames.dataset_rows(datasets),
+        [] if insertions is None else frames.insertion_rows(insertions),
+    )
+
+
+def apply_to(tables: Tables, change: Any) -> None:
+    """Make a change in tables that were opened anew."""
+    from fascicle.catalogue import frames
+    from fascicle.catalogue.change import apply
+    from fascicle.catalogue.memory import in_memory
+    from fascicle.catalogue.restore import columns_of
+
+    changed = in_memory(apply(change, columns_of(tables._index)), root=tables._root)
+    tables["sessions"] = frames.sessions(changed)
+    tables["datasets"] = frames.datasets(changed)
