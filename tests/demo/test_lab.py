@@ -154,6 +154,15 @@ def test_unknown_size_says_which_there_are():
     assert "small" in caught.value.hint
     with pytest.raises(DemoError, match="no demo of size"):
         plan_lab("gigantic")
+    with pytest.raises(DemoError, match="no demo of size None"):
+        plan_lab(None)
+
+
+@pytest.mark.parametrize("seed", [-1, "x", 1.5, None, True])
+def test_seeds_are_whole_numbers(tmp_path, seed):
+    with pytest.raises(DemoError, match="is no seed"):
+        make_lab(tmp_path / "lab", size="tiny", seed=seed)
+    assert not (tmp_path / "lab").exists()
 
 
 # -- what lies in the folder -----------------------------------------------------------------------

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from fascicle.demo import roster
-from fascicle.demo.roster import SessionPlan, Size, get_size, plan_lab
+from fascicle.demo.roster import DemoError, SessionPlan, Size, get_size, plan_lab
 
 DESCRIPTION = "_fascicle_lab.json"
 
@@ -45,7 +46,7 @@ def make_lab(
     size : {'tiny', 'small', 'medium', 'large'} or Size
         ``tiny`` is for tests (seconds), ``small`` for a first look.
     seed : int
-        The same size and seed give the same bytes.
+        From 0 on. The same size and seed give the same bytes.
     progress : bool
         Show a progress bar on standard error.
     sessions : sequence of SessionPlan, optional
@@ -60,7 +61,8 @@ def make_lab(
     Raises
     ------
     DemoError
-        If there is no such size, or the folder holds anything that `make_lab` did not make.
+        If there is no such size, ``seed`` is no whole number from 0 on, or the folder holds
+        anything that `make_lab` did not make.
 
     Examples
     --------
@@ -73,6 +75,9 @@ def make_lab(
     from fascicle.demo.session import make_session
 
     size = get_size(size)
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or int(seed) < 0:
+        raise DemoError(f"{seed!r} is no seed", hint="a seed is a whole number from 0 on")
+    seed = int(seed)
     root = Path(folder).expanduser()
     plans = plan_lab(size) if sessions is None else list(sessions)
     text = json.dumps(describe(plans, size=size.name, seed=seed), indent=1, ensure_ascii=False)

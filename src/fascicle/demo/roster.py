@@ -112,7 +112,7 @@ def get_size(size: str | Size) -> Size:
     if size not in SIZES:
         raise DemoError(
             f"there is no demo of size {size!r}",
-            hint=nearest(size, SIZES) or f"sizes are {', '.join(SIZES)}",
+            hint=nearest(str(size), SIZES) or f"sizes are {', '.join(SIZES)}",
         )
     return SIZES[size]
 
