@@ -185,8 +185,9 @@ class Catalogue(State):
             found: int = self._memo[question]
             return found
         if of == "name":
-            good = {name for name in self._distinct_names() if predicate(name)}
-            wanted = [p for p, name in enumerate(self._names()) if name in good] if good else []
+            good = {k for k, name in enumerate(self._texts("names")) if predicate(name)}
+            names = self._typed("path_names", "I")
+            wanted = [p for p, k in enumerate(names) if k in good] if good else []
         else:
             wanted = [p for p, path in enumerate(self.paths()) if predicate(path)]
         out = sessions_with(self, wanted, classes(QC_CODE[qc_lte], exists=exists))
@@ -302,17 +303,10 @@ class Catalogue(State):
 
     def paths(self) -> list[str]:
         """Return all distinct paths relative to a session, sorted."""
+        return self._texts("paths")
 
-        def read() -> list[str]:
-            return self._array("paths").decode().split("\0")[:-1]
-
-        return self._once("paths", read)
-
-    def _names(self) -> list[str]:
-        return self._once("names", lambda: [p.rsplit("/", 1)[-1] for p in self.paths()])
-
-    def _distinct_names(self) -> list[str]:
-        return self._once("distinct", lambda: list(dict.fromkeys(self._names())))
+    def _texts(self, name: str) -> list[str]:
+        return self._once(("texts", name), lambda: self._array(name).decode().split("\0")[:-1])
 
     def _path_classes(self) -> array[int]:
         return self._typed("path_classes", "I")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 #: Raised when the layout of our files changes: older ones are then made again from the tables.
-FORMAT = 4
+FORMAT = 5
 #: Our own folder beside the tables; never part of a listing or of a release.
 HIDDEN = ".fascicle"
 

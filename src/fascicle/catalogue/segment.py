@@ -171,6 +171,10 @@ def _arrays(columns: Columns, found: Postings) -> Iterator[tuple[str, bytes]]:
     yield "dates", np.array([-s.date.toordinal() for s in sessions], "<i4").tobytes()
     yield "starts", _starts(columns).astype("<i8").tobytes()
     yield "paths", joined(columns.paths)
+    number: dict[str, int] = {}
+    codes = [number.setdefault(p.rsplit("/", 1)[-1], len(number)) for p in columns.paths]
+    yield "names", joined(list(number))
+    yield "path_names", np.array(codes, "<u4").tobytes()
     seen = np.zeros(len(columns.paths), np.uint32)
     if columns.n_datasets:
         np.bitwise_or.at(

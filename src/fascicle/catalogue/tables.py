@@ -260,7 +260,7 @@ class _DatasetReader:
         return found
 
     def _path_number(self, text: str | None) -> int:
-        return self.code.setdefault(text or "", len(self.code))
+        return self.code.setdefault("" if text is None else str(text), len(self.code))
 
     def _paths(self, batch: pa.RecordBatch) -> NDArray[np.int32]:
         return self._coded(batch.column(self.rel_path), self._path_number)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 import unicodedata
 import uuid
@@ -263,6 +262,8 @@ def delete_params(base_url: str | None = None) -> None:
     """
     folder = get_params_dir()
     if base_url is None:
+        import shutil
+
         shutil.rmtree(folder, ignore_errors=True)
         return
     path = folder / f".{_key_from_url(base_url)}"
