@@ -11,7 +11,7 @@ import pytest
 
 import fascicle
 
-HEAVY = {"click", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "tqdm", "yaml"}
+HEAVY = {"click", "matplotlib", "numpy", "pandas", "pyarrow", "pycurl", "scipy", "tqdm", "yaml"}
 #: What may be imported with a module beside the standard library.
 ALLOWED = {
     "fascicle": set(),
@@ -30,6 +30,7 @@ ALLOWED = {
     "fascicle.one.api": set(),
     "fascicle.one.params": set(),
     "fascicle.settings": set(),
+    "fascicle.transfer": set(),
 }
 
 

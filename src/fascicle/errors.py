@@ -167,6 +167,82 @@ class ManifestError(BadFileError):
     kind = "bad-manifest"
 
 
+# -- bringing files here ---------------------------------------------------------------------------
+
+
+class TransferError(FascicleError, OSError):
+    """A file could not be brought here.
+
+    Attributes
+    ----------
+    url : str
+        Where it was to come from; empty if the error is about several files.
+    """
+
+    kind = "transfer"
+    url: str = ""
+
+
+class OfflineError(TransferError, ConnectionError):
+    """Something is not here, and nothing may be fetched over a network."""
+
+    kind = "offline"
+
+
+class ServerError(TransferError, ConnectionError):
+    """A server is out of reach, breaks off, or answers with an error, however often it is asked."""
+
+    kind = "server"
+
+
+class RemoteNotFound(TransferError, FileNotFoundError):
+    """The server has no such file."""
+
+    kind = "remote-not-found"
+
+
+class AccessDenied(TransferError, PermissionError):
+    """The server does not give the file to us."""
+
+    kind = "access-denied"
+
+
+class ChangedRemote(TransferError):
+    """A file changed on the server each time that it was read."""
+
+    kind = "changed-remote"
+
+
+class TruncatedError(TransferError):
+    """A file arrives shorter or longer than it should be, however often it is asked for."""
+
+    kind = "truncated"
+
+
+class NotEnoughDisk(TransferError):
+    """The disk has no room."""
+
+    kind = "not-enough-disk"
+
+
+class ReadOnlyStore(TransferError, PermissionError):
+    """Files are missing in a folder that cannot be written."""
+
+    kind = "read-only-store"
+
+
+class UnsafeTarget(TransferError, ValueError):
+    """A file would have to be written outside its folder."""
+
+    kind = "unsafe-target"
+
+
+class BatchError(TransferError):
+    """Some of many files could not be brought here; the others could."""
+
+    kind = "batch"
+
+
 # -- looking things up -----------------------------------------------------------------------------
 
 

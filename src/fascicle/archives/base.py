@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
+from fascicle.transfer.source import Source as Source
+
 if TYPE_CHECKING:
     from fascicle.archives.session import OpenSession
     from fascicle.catalogue import Catalogue
@@ -31,41 +33,6 @@ class DatasetRef(NamedTuple):
 
     eid: UUID
     path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the bytes of one file are, and how to know that they are the right ones.
-
-    Attributes
-    ----------
-    url : str
-        ``file:``, ``https:`` or ``s3:``.
-    version : str
-        The store's version id, or an empty string.
-    size : int or None
-        Length in bytes as recorded: a hint.
-    hash, algorithm : str
-        The checksum on record and its algorithm: the truth. Empty where none is known.
-    media_type : str
-        Internet media type, or an empty string.
-    """
-
-    url: str
-    version: str = ""
-    size: int | None = None
-    hash: str = ""
-    algorithm: str = ""
-    media_type: str = ""
-
-    def local_path(self) -> Path | None:
-        """Return the file on this machine, or None where the bytes lie elsewhere."""
-        if not self.url.startswith("file:"):
-            return None
-        from urllib.parse import urlsplit
-        from urllib.request import url2pathname
-
-        return Path(url2pathname(urlsplit(self.url).path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,281 @@
+"""What is known of the files of a store: which were verified, and how they looked then.
+
+The ledger lies in the store's hidden folder as segments that are written once and never changed,
+so that any number of processes add to it at once without a lock and lose nothing. Of several rows
+for one file the newest counts; a row is only believed while the file still looks as it says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from fascicle.transfer.hashes import file_digest
+
+#: Folder in a store that is ours.
+HIDDEN = ".fascicle"
+FORMAT = 1
+
+State: TypeAlias = Literal["verified", "unverified", "accepted-mismatch", "gone"]
+
+_SMALL = 1 << 20
+_MANY = 32
+_DAY = 86_400
+
+
+class Row(NamedTuple):
+    """What is known of one file.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the store, with slashes.
+    size, mtime_ns, inode : int
+        How the file looked.
+    algorithm, hash : str
+        Its checksum; empty where none was computed.
+    state : str
+        ``verified`` against a record, ``unverified`` for want of one, ``accepted-mismatch`` where
+        it was taken although it is not what the record says, ``gone``.
+    origin : str
+        Scheme and host or bucket that it came from.
+    time_ns : int
+        When this row was made.
+    """
+
+    path: str
+    size: int = 0
+    mtime_ns: int = 0
+    inode: int = 0
+    algorithm: str = ""
+    hash: str = ""
+    state: State = "unverified"
+    origin: str = ""
+    time_ns: int = 0
+
+    def fits(self, stat: os.stat_result) -> bool:
+        """Return whether a file looks as it did when this row was made."""
+        seen = stat.st_size, stat.st_mtime_ns, stat.st_ino
+        return self.state != "gone" and seen == (self.size, self.mtime_ns, self.inode)
+
+
+class Ledger:
+    """The ledger of one store.
+
+    Parameters
+    ----------
+    store : path-like
+        Root of the store. Nothing is made before the first row is added.
+    """
+
+    def __init__(self, store: Path | str) -> None:
+        self.store = Path(store)
+        self.folder = self.store / HIDDEN / "ledger"
+        self._rows: dict[str, Row] = {}
+        self._read: set[str] = set()
+        self._holders: dict[tuple[str, str], dict[str, None]] = {}
+
+    def exists(self) -> bool:
+        """Return whether the store has a ledger."""
+        return self.folder.is_dir()
+
+    def rows(self) -> dict[str, Row]:
+        """Return the newest row of each file, what others added meanwhile included."""
+        self._refresh()
+        return {path: row for path, row in self._rows.items() if row.state != "gone"}
+
+    def find(self, path: str) -> Row | None:
+        """Return the row of a file as last read; `rows` reads what was added since."""
+        if not self._read:
+            self._refresh()
+        row = self._rows.get(path)
+        return None if row is None or row.state == "gone" else row
+
+    def holders(self, algorithm: str, digest: str, *, origin: str = "") -> list[Path]:
+        """Return the files that are known to have some content and still look the same.
+
+        Parameters
+        ----------
+        algorithm, digest : str
+            The checksum of the content.
+        origin : str
+            Where the content is to come from. An md5 is believed within one origin alone, since
+            two contents with one md5 can be made on purpose.
+        """
+        found = []
+        for path in self._holders.get((algorithm, digest), ()):
+            row = self._rows[path]
+            if row.state == "gone" or (row.algorithm, row.hash) != (algorithm, digest):
+                continue
+            if algorithm not in ("sha256", "sha512", "blake2b") and row.origin != origin:
+                continue
+            with contextlib.suppress(OSError):
+                if row.fits(os.stat(self.store / path)):
+                    found.append(self.store / path)
+        return found
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Record rows, on disk when this returns.
+
+        Raises
+        ------
+        OSError
+            If the store cannot be written.
+        """
+        stamped = [row._replace(time_ns=row.time_ns or time.time_ns()) for row in rows]
+        if not stamped:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._take(stamped)
+        self._read.add(self._write(stamped))
+        self._merge_small()
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Record that files are gone."""
+        self.add(Row(path=path, state="gone") for path in paths)
+
+    def note(self, path: Path, *, algorithm: str, digest: str, state: State, origin: str) -> Row:
+        """Return the row of a file as it looks now; it still has to be added."""
+        seen = os.stat(path)
+        return Row(
+            path=relative(path, self.store),
+            size=seen.st_size,
+            mtime_ns=seen.st_mtime_ns,
+            inode=seen.st_ino,
+            algorithm=algorithm,
+            hash=digest,
+            state=state,
+            origin=origin,
+            time_ns=time.time_ns(),
+        )
+
+    def _refresh(self) -> None:
+        while True:
+            names = self._names()
+            try:
+                for name in names:
+                    if name not in self._read:
+                        self._take(self._load(name))
+                        self._read.add(name)
+                return
+            except FileNotFoundError:
+                continue  # merged into a new segment meanwhile: list again
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(n for n in os.listdir(self.folder) if n.endswith(".json"))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _load(self, name: str) -> list[Row]:
+        try:
+            content = json.loads((self.folder / name).read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                return []
+            return [Row(*row) for row in content["rows"]]
+        except (ValueError, KeyError, TypeError):
+            return []  # not ours, or harmed: its files are hashed again
+
+    def _take(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            known = self._rows.get(row.path)
+            if known is None or known.time_ns <= row.time_ns:
+                self._rows[row.path] = row
+                if row.hash:
+                    self._holders.setdefault((row.algorithm, row.hash), {})[row.path] = None
+
+    def _write(self, rows: Sequence[Row]) -> str:
+        name = f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
+        part = self.folder / f".{name}.part"
+        try:
+            with part.open("x", encoding="utf-8") as f:
+                f.write(json.dumps({"format": FORMAT, "rows": rows}, separators=(",", ":")))
+                f.flush()
+                os.fsync(f.fileno())
+            os.rename(part, self.folder / name)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        return name
+
+    def _merge_small(self) -> None:
+        """Make one segment of many small ones; two that do it at once write the same rows."""
+        names = self._names()
+        if len(names) <= _MANY:
+            return
+        merged: dict[str, Row] = {}
+        small = []
+        try:
+            for name in names:
+                if (self.folder / name).stat().st_size < _SMALL:
+                    small.append(name)
+                    for row in self._load(name):
+                        if row.path not in merged or merged[row.path].time_ns <= row.time_ns:
+                            merged[row.path] = row
+        except FileNotFoundError:
+            return  # somebody else is at it
+        if len(small) <= _MANY // 2:
+            return
+        self._read.add(self._write(list(merged.values())))
+        for name in small:
+            (self.folder / name).unlink(missing_ok=True)
+        before = time.time() - _DAY
+        for part in self.folder.glob(".*.part"):
+            with contextlib.suppress(FileNotFoundError):
+                if part.stat().st_mtime < before:
+                    part.unlink()
+
+
+def relative(path: Path, store: Path) -> str:
+    """Return a path relative to the store, with slashes."""
+    return path.relative_to(store).as_posix()
+
+
+class Check(NamedTuple):
+    """What `verify_store` found of one file.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the store.
+    status : str
+        ``verified``, ``unverified`` (there was no checksum to hold it against), ``missing`` or
+        ``changed``.
+    """
+
+    path: str
+    status: Literal["verified", "unverified", "missing", "changed"]
+
+
+def verify_store(store: Path | str) -> list[Check]:
+    """Read every file that the ledger of a store has, and compare it with its checksum.
+
+    Parameters
+    ----------
+    store : path-like
+
+    Returns
+    -------
+    list of Check
+        By path.
+    """
+    ledger = Ledger(store)
+    found = []
+    for path, row in sorted(ledger.rows().items()):
+        place = ledger.store / path
+        if not place.is_file():
+            found.append(Check(path, "missing"))
+        elif place.stat().st_size != row.size:
+            found.append(Check(path, "changed"))
+        elif not row.hash:
+            found.append(Check(path, "unverified"))
+        else:
+            same = file_digest(place, row.algorithm) == row.hash
+            found.append(Check(path, "verified" if same else "changed"))
+    return found

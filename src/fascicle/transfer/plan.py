@@ -1,0 +1,278 @@
+"""What a fetch would bring, before it is run: plain data that pickles and can be split."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from fascicle.transfer.ledger import relative
+from fascicle.transfer.source import Source
+from fascicle.transfer.text import size_text, time_text
+
+if TYPE_CHECKING:
+    from fascicle.transfer.limits import Limits
+    from fascicle.transfer.result import Result
+    from fascicle.transfer.s3 import Access
+
+ItemState: TypeAlias = Literal["missing", "here", "partial", "known"]
+OnMismatch: TypeAlias = Literal["fail", "keep", "accept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file of a plan.
+
+    Attributes
+    ----------
+    source : Source
+    target : pathlib.Path
+        Where it will be, inside the store.
+    state : str
+        ``here``; ``missing``; ``partial``: an earlier run left some of it; ``known``: the store
+        has its content under another name.
+    done : int
+        Bytes that are here of a partial file.
+    twin : pathlib.Path or None
+        The file with the same content.
+    """
+
+    source: Source
+    target: Path
+    state: ItemState = "missing"
+    done: int = 0
+    twin: Path | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that have to come, as far as sizes are known."""
+        if self.state in ("here", "known"):
+            return 0
+        return max(0, (self.source.size or 0) - self.done)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which files a fetch would bring, from where, and what is here already.
+
+    Attributes
+    ----------
+    items : tuple of Item
+    store : pathlib.Path
+        The folder that all targets are in.
+    notes : tuple of str
+        What to know before running it.
+    """
+
+    items: tuple[Item, ...]
+    store: Path
+    notes: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def here(self) -> list[Item]:
+        """The files that need nothing."""
+        return [item for item in self.items if item.state == "here"]
+
+    @property
+    def to_fetch(self) -> list[Item]:
+        """The files that have to be brought, links to known content included."""
+        return [item for item in self.items if item.state != "here"]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that have to come, as far as sizes are known."""
+        return sum(item.bytes for item in self.items)
+
+    @property
+    def unknown_sizes(self) -> int:
+        """Number of files to fetch whose size nobody has recorded."""
+        return sum(
+            item.source.size is None and item.state in ("missing", "partial") for item in self.items
+        )
+
+    def seconds(self, *, rate: float | None = None) -> float | None:
+        """Return how long it may take.
+
+        Parameters
+        ----------
+        rate : float, optional
+            Bytes per second; by default as seen in earlier transfers from the same places.
+
+        Returns
+        -------
+        float or None
+            None where nothing was seen yet.
+        """
+        if not self.bytes:
+            return 0.0
+        if rate is None:
+            from fascicle.transfer.rates import known_rate
+
+            coming = Counter[str]()
+            for item in self.items:
+                if item.bytes:
+                    coming[item.source.origin] += item.bytes
+            rates = {origin: known_rate(origin) for origin in coming}
+            if not all(rates.values()):
+                return None
+            return sum(n / rates[origin] for origin, n in coming.items())
+        return self.bytes / rate
+
+    def select(
+        self,
+        *,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        max_size: int | None = None,
+    ) -> Plan:
+        """Return the plan for some of the files.
+
+        Parameters
+        ----------
+        include, exclude : iterable of str
+            Patterns with ``*`` and ``?``, matched against the path relative to the store and
+            against the file's name. Nothing to include means everything.
+        max_size : int, optional
+            Largest size in bytes; files of unknown size stay.
+        """
+        wanted, unwanted = list(include), list(exclude)
+
+        def matches(item: Item, patterns: list[str]) -> bool:
+            names = relative(item.target, self.store), item.target.name
+            return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+
+        return replace(
+            self,
+            items=tuple(
+                item
+                for item in self.items
+                if (not wanted or matches(item, wanted))
+                and not matches(item, unwanted)
+                and (max_size is None or (item.source.size or 0) <= max_size)
+            ),
+        )
+
+    def split(self, n: int) -> list[Plan]:
+        """Return up to ``n`` plans of about the same number of bytes, for as many workers."""
+        bins: list[tuple[int, int, list[int]]] = [(0, i, []) for i in range(max(1, n))]
+        order = sorted(range(len(self.items)), key=lambda i: -self.items[i].bytes)
+        for i in order:
+            weight, number, members = heapq.heappop(bins)
+            members.append(i)
+            # a file has a cost of its own, whatever its size
+            heapq.heappush(bins, (weight + self.items[i].bytes + 100_000, number, members))
+        filled = sorted((number, sorted(members)) for _, number, members in bins if members)
+        return [replace(self, items=tuple(self.items[i] for i in members)) for _, members in filled]
+
+    def run(
+        self,
+        *,
+        progress: bool | None = None,
+        parallel: int | None = None,
+        limits: Limits | None = None,
+        offline: bool | None = None,
+        on_mismatch: OnMismatch = "fail",
+        headers: Callable[[Source], Mapping[str, str]] | None = None,
+        access: Access | None = None,
+    ) -> Result:
+        """Bring the files here.
+
+        A file that fails does not lose the others: the result says of each what became of it.
+
+        Parameters
+        ----------
+        progress : bool, optional
+            Show one bar for all; by default on a terminal.
+        parallel : int, optional
+            Requests under way at once.
+        limits : Limits, optional
+            All bounds; by default those of the environment.
+        offline : bool, optional
+            Fetch nothing over a network; by default as ``FASCICLE_OFFLINE`` says.
+        on_mismatch : {'fail', 'keep', 'accept'}
+            What to do with a file that arrives twice with the same checksum, and not the one on
+            record: leave it out; leave it out, but keep it aside; take it, and note that.
+        headers : callable, optional
+            Returns further headers for a source, such as those of a login.
+        access : Access, optional
+            How to reach S3; by default as the environment says.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        NotEnoughDisk
+            If the files have no room; nothing was fetched then.
+        KeyboardInterrupt
+            Parts of large files stay, and a later run continues them.
+        """
+        from fascicle.transfer.engine import run
+
+        return run(
+            self,
+            progress=progress,
+            parallel=parallel,
+            limits=limits,
+            offline=offline,
+            on_mismatch=on_mismatch,
+            headers=headers,
+            access=access,
+        )
+
+    def describe(self) -> str:
+        """Return the plan in words."""
+        counts = Counter(item.state for item in self.items)
+        lines = [f"{len(self)} files into {self.store}"]
+        words: dict[ItemState, str] = {
+            "here": "here already",
+            "known": "here under another name",
+            "partial": "begun earlier",
+            "missing": "to fetch",
+        }
+        lines += [f"  {counts[state]} {text}" for state, text in words.items() if counts[state]]
+        origins = Counter[str]()
+        for item in self.items:
+            if item.state in ("missing", "partial"):
+                origins[item.source.origin] += item.bytes
+        lines += [f"  {size_text(n)} from {origin}" for origin, n in origins.most_common()]
+        if self.unknown_sizes:
+            lines.append(f"  {self.unknown_sizes} of unknown size")
+        seconds = self.seconds()
+        if seconds:
+            lines.append(f"  about {time_text(seconds)}")
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def _repr_html_(self) -> str:
+        head, *rest = self.describe().splitlines()
+        summary = "<br>".join(escape(line.strip()) for line in rest)
+        rows = "".join(
+            f"<tr><td>{escape(relative(item.target, self.store))}</td>"
+            f"<td>{'' if item.source.size is None else size_text(item.source.size)}</td>"
+            f"<td>{item.state}</td><td>{escape(item.source.origin)}</td></tr>"
+            for item in self.items[:50]
+        )
+        if len(self.items) > 50:
+            rows += f"<tr><td colspan=4>and {len(self.items) - 50} more</td></tr>"
+        return (
+            f"<table><caption>{escape(head)}<br>{summary}</caption>"
+            f"<tr><th>file</th><th>size</th><th>state</th><th>from</th></tr>{rows}</table>"
+        )
+
+
+def inside(target: Path | str, store: Path) -> Path:
+    """Return a target as an absolute path, without looking at the disk."""
+    return Path(os.path.normpath(store / target))
