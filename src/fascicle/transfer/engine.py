@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import queue
 import shutil
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fascicle import settings
-from fascicle.errors import FascicleError, NotEnoughDisk, OfflineError
+from fascicle.errors import FascicleError, NotEnoughDisk, OfflineError, ReadOnlyStore
 from fascicle.transfer.client import Answer, Request, Signing, Transport, make_transport
 from fascicle.transfer.commit import Committer, Finished
 from fascicle.transfer.digest import Digester, Running
@@ -422,12 +423,16 @@ def run(
 def _begin(plan: Plan, services: Services, *, offline: bool) -> None:
     """Take on what is missing; of equal contents only the first."""
     leaders: dict[tuple[str, str, str], int] = {}
+    refused = _refused(plan.store)
     for folder in {item.target.parent for item in plan.to_fetch}:
         remove_stale(folder)
     for number, item in enumerate(plan.items):
         source = item.source
         if item.state == "here":
             services.outcomes[number] = Outcome(item, "here")
+            continue
+        if refused is not None:
+            services.outcomes[number] = Outcome(item, "failed", refused)
             continue
         if offline and item.twin is None and not source.url.startswith("file:"):
             error = OfflineError(
@@ -444,6 +449,19 @@ def _begin(plan: Plan, services: Services, *, offline: bool) -> None:
                 services.followers.setdefault(leader, []).append((number, item))
                 continue
         services.begin(number, item)
+
+
+def _refused(store: Path) -> ReadOnlyStore | None:
+    """Return why nothing can be written into a store, None where it can."""
+    place = store
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if os.access(place, os.W_OK):
+        return None
+    return ReadOnlyStore(
+        f"files are missing in {store}, which cannot be written",
+        hint="choose a folder that you can write to",
+    )
 
 
 def _check_room(plan: Plan, limits: Limits) -> None:

@@ -119,6 +119,7 @@ class _Looker:
             return Item(source, target, "here")
         if source.hash:
             twins = self.ledger.holders(source.algorithm, source.hash, origin=source.origin)
+            twins = [twin for twin in twins if twin != target]
             if twins:
                 return Item(source, target, "known", twin=twins[0])
         if content_key(source) in self._keys(target.parent):
