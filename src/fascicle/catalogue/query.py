@@ -193,8 +193,8 @@ class Catalogue(State):
         out = sessions_with(self, wanted, classes(QC_CODE[qc_lte], exists=exists))
         if key is not None:
             if len(self._memo) > _MEMO:
-                for old in [q for q in self._memo if q[0] == "having"]:
-                    del self._memo[old]
+                for old in [q for q in list(self._memo) if q[0] == "having"]:
+                    self._memo.pop(old, None)
             self._memo[question] = out
         return out
 
