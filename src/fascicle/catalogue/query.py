@@ -181,9 +181,9 @@ class Catalogue(State):
             Says what the predicate tests, so that the answer to the same question is kept.
         """
         question = ("having", key, of, qc_lte, exists)
-        if key is not None and question in self._memo:
-            found: int = self._memo[question]
-            return found
+        known: int | None = self._memo.get(question)
+        if key is not None and known is not None:
+            return known
         if of == "name":
             good = {k for k, name in enumerate(self._texts("names")) if predicate(name)}
             names = self._typed("path_names", "I")
