@@ -58,6 +58,7 @@ class Server:
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.routes: dict[str, Route] = {}
         self.log: list[tuple[str, dict[str, str]]] = []
+        self.allow = None  # whom to let in
         self.n_connections = 0
         self.most_at_once = 0
         self._now = 0
@@ -183,6 +184,8 @@ class Server:
             status, route = 404, Route()
         if route.login and headers.get("authorization") != route.login:
             status = 401
+        if self.allow is not None and not self.allow(path, headers):
+            status = 403
         if route.redirect:
             self._send(connection, 302, [f"Location: {route.redirect}"], b"")
             return True

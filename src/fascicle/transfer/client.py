@@ -114,8 +114,8 @@ class Transport(Protocol):
         """Move bytes for up to ``timeout`` seconds; return what has finished."""
         ...
 
-    def abort(self) -> None:
-        """Drop everything that is under way."""
+    def close(self) -> None:
+        """Drop everything that is under way, and all connections."""
         ...
 
 
@@ -169,7 +169,7 @@ def ca_files() -> tuple[str, str]:
     """Return the file and the folder of certificates that this machine trusts, '' where unset."""
     import ssl
 
-    for name in ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+    for name in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
         given = os.environ.get(name, "")
         if given and os.path.isfile(given):
             return given, ""

@@ -118,13 +118,19 @@ class CurlTransport:
             if not left:
                 return finished
 
-    def abort(self) -> None:
-        """Drop everything that is under way."""
+    def close(self) -> None:
+        """Drop everything that is under way, and all connections."""
         for easy in list(self._running):
             self._multi.remove_handle(easy)
             easy.close()
+        for free in self._free.values():
+            for easy in free:
+                easy.close()
         self._running.clear()
+        self._free.clear()
         self.n_running = 0
+        self._multi.close()
+        self._selector.close()
 
     def _make(self, request: Request) -> Any:
         easy: Any = pycurl.Curl()

@@ -402,7 +402,7 @@ def run(
         _begin(plan, services, offline=settings.offline() if offline is None else offline)
         loop.run()
     finally:
-        transport.abort()
+        transport.close()
         for job in list(services.open):
             job.let_go()
         services.digester.close()

@@ -82,7 +82,11 @@ class RangedFile(io.RawIOBase):
         self._known = False
         self._whole: IO[bytes] | None = None
         self._lock = threading.RLock()
-        self._fetch(0, 1)
+        try:
+            self._fetch(0, 1)
+        except BaseException:
+            self.close()
+            raise
 
     def readable(self) -> bool:
         """Return True."""
@@ -122,7 +126,7 @@ class RangedFile(io.RawIOBase):
         """Drop what is kept."""
         if not self.closed:
             self._blocks.clear()
-            self._transport.abort()
+            self._transport.close()
             if self._whole is not None:
                 self._whole.close()
         super().close()

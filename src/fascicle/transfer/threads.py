@@ -83,12 +83,13 @@ class ThreadTransport:
                 self.n_running -= 1
                 finished.append((task.request, task.answer))
 
-    def abort(self) -> None:
-        """Drop everything that is under way."""
+    def close(self) -> None:
+        """Drop everything that is under way, and all connections."""
         for task in self._tasks:
             task.stop()
         self._tasks.clear()
         self.n_running = 0
+        self._pool.clear()
 
 
 class _Task:
