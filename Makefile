@@ -60,7 +60,7 @@ demo: $(RUN)  ## make a synthetic lab in ./demo, index it, find, load, plot
 # -- checking it ------------------------------------------------------------------------------------
 
 test: $(DEV) lint docs  ## everything that must be green: lint, types, imports, docs, tests
-	"$(PY)" -m pytest -m "not long" $(TEST_ARGS)
+	"$(PY)" -m pytest -m "not long and not heavy" $(TEST_ARGS)
 
 lint: $(DEV)  ## ruff, mypy strict, the contract of the floors
 	"$(BIN)/ruff" check

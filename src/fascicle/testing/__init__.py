@@ -11,7 +11,7 @@ A new kind of archive is tested by a few lines::
             return MyArchive(...)
 
 Shipped with the package, so that archives of others can be held to the same contract. It needs
-pytest.
+pytest. `S3Server` is a real S3 endpoint on this machine; it needs moto.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fascicle.testing.archives import ArchiveTests
+    from fascicle.testing.s3 import S3Server
 
-__all__ = ["ArchiveTests"]
+__all__ = ["ArchiveTests", "S3Server"]
+
+_HOMES = {"ArchiveTests": "archives", "S3Server": "s3"}
 
 
 def __getattr__(name: str) -> object:
-    if name != "ArchiveTests":
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from fascicle.testing.archives import ArchiveTests
+    from importlib import import_module
 
-    return ArchiveTests
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,0 +1,1 @@
+"""File formats that say what exists elsewhere: manifests of releases, addresses in buckets."""

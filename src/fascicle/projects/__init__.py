@@ -1,0 +1,68 @@
+"""The Allen Institute's project caches: versioned releases in a bucket, under the verbs they have.
+
+::
+
+    from fascicle.projects import VisualBehaviorNeuropixelsProjectCache
+
+    cache = VisualBehaviorNeuropixelsProjectCache.from_s3_cache("~/vbn_cache")
+    units = cache.get_unit_table()
+
+A project is described by data (`fascicle.projects.load_config`), not by a class: `ProjectCache`
+serves any release that is laid out this way.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fascicle.errors import (
+        BehaviorCloudCacheVersionException,
+        MissingLocalManifestWarning,
+        OutdatedManifestWarning,
+    )
+    from fascicle.projects.allen import (
+        VisualBehaviorNeuropixelsProjectCache,
+        VisualBehaviorOphysProjectCache,
+    )
+    from fascicle.projects.cache import ProjectCache
+    from fascicle.projects.config import ProjectConfig, TableConfig, known_projects, load_config
+
+_HOMES = {
+    "ProjectCache": "fascicle.projects.cache",
+    "VisualBehaviorNeuropixelsProjectCache": "fascicle.projects.allen",
+    "VisualBehaviorOphysProjectCache": "fascicle.projects.allen",
+    "ProjectConfig": "fascicle.projects.config",
+    "TableConfig": "fascicle.projects.config",
+    "known_projects": "fascicle.projects.config",
+    "load_config": "fascicle.projects.config",
+    "OutdatedManifestWarning": "fascicle.errors",
+    "MissingLocalManifestWarning": "fascicle.errors",
+    "BehaviorCloudCacheVersionException": "fascicle.errors",
+}
+
+__all__ = [  # noqa: RUF022 - in the order of use
+    "VisualBehaviorNeuropixelsProjectCache",
+    "VisualBehaviorOphysProjectCache",
+    "ProjectCache",
+    "ProjectConfig",
+    "TableConfig",
+    "known_projects",
+    "load_config",
+    "OutdatedManifestWarning",
+    "MissingLocalManifestWarning",
+    "BehaviorCloudCacheVersionException",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,246 @@
+"""A project's tables and files, of the version that is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fascicle import settings
+from fascicle.errors import ConfigurationError, NotFoundError, RecordNotFound, nearest
+from fascicle.formats.manifest import FileEntry
+from fascicle.projects.base import VersionedCache
+
+if TYPE_CHECKING:
+    from array import array
+
+    import pandas as pd
+
+    from fascicle.transfer.plan import Plan
+
+
+class ProjectCache(VersionedCache):
+    """A project's releases, in a bucket and in a folder of yours.
+
+    Make one with `from_s3_cache` or `from_local_cache`. It pickles, and its folder can be moved.
+    """
+
+    # -- tables -----------------------------------------------------------------------------------
+
+    def get_table(self, name: str) -> pd.DataFrame:
+        """Return a table with the columns and types that the project's own reader gives it.
+
+        Parameters
+        ----------
+        name : str
+            Its key in the manifest, such as ``units``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A copy of your own.
+        """
+        from fascicle.projects import tables
+
+        if name not in self._frames:
+            about = self.config.table(name)
+            self._frames[name] = tables.finish(self._parsed(name), about)
+        return _own(self._frames[name])
+
+    def table(self, name: str, *, join: str | Sequence[str] = ()) -> pd.DataFrame:
+        """Return a table with lists as lists and dates as times.
+
+        Parameters
+        ----------
+        name : str
+            Its key in the manifest, such as ``units``.
+        join : str or sequence of str, optional
+            Tables that its rows are part of, as in ``join=["channels", "probes",
+            "ecephys_sessions"]``: their columns are added, and begin with ``channel_``, ``probe_``
+            or ``session_``.
+
+        Raises
+        ------
+        ConfigurationError
+            If the table has no link to one that is to be joined.
+        """
+        from fascicle.projects import tables
+
+        about = self.config.table(name)
+        frame = tables.enrich(self.get_table(name), about)
+        others = {}
+        for other in [join] if isinstance(join, str) else join:
+            if other not in about.links.values():
+                linked = sorted(set(about.links.values()))
+                raise ConfigurationError(
+                    f"rows of {name} do not belong to rows of {other}",
+                    hint=nearest(other, linked) or f"they belong to rows of {', '.join(linked)}",
+                )
+            others[other] = self.table(other), self.config.table(other)
+        return tables.join(frame, about, others)
+
+    def ids(self, name: str, **where: Any) -> array[int]:
+        """Return the ids of the rows of a table that have given values in some columns.
+
+        After the table was read once, a new process answers in milliseconds.
+
+        Parameters
+        ----------
+        name : str
+            Its key in the manifest, such as ``units``.
+        **where
+            A value for each column, or several as a list:
+            ``ids("units", structure_acronym=["VISp", "VISl"])``.
+
+        Returns
+        -------
+        array.array
+            Of 64-bit integers, in the order of the table; numpy takes it without a copy.
+        """
+        from fascicle.projects import ids
+
+        entry = self._table_entry(name)
+        about = self.config.table(name)
+        if about.index and name not in self._frames:
+            self._versions.require(self.manifest, entry)
+            for folder in self._folders():
+                kept = folder / f"{self._copy_name(entry, name)}.ids"
+                if (found := ids.read_ids(kept, about.index, where)) is not None:
+                    return found
+        frame = self.get_table(name)
+        return ids.ids_of_frame(frame, where)
+
+    def _parsed(self, name: str) -> pd.DataFrame:
+        from fascicle.projects import tables
+
+        entry = self._table_entry(name)
+        self._versions.require(self.manifest, entry)
+
+        def file() -> Path:
+            return self._versions.bring(self.manifest, [entry])[0]
+
+        copy = self._copy_name(entry, name)
+        return tables.read_parsed(copy, self._folders(), file, self.config.table(name))
+
+    def _copy_name(self, entry: FileEntry, name: str) -> str:
+        from fascicle.projects.tables import copy_name
+
+        return copy_name(entry.file_hash.lower(), self.config.table(name))
+
+    def _folders(self) -> list[Path]:
+        """Return where copies of tables are: beside the data, or with the user's derived files."""
+        mine = settings.cache_dir() / "tables"
+        return (
+            [mine]
+            if self._versions.store.static
+            else [self._versions.store.hidden / "tables", mine]
+        )
+
+    def _table_entry(self, name: str) -> FileEntry:
+        known = self.manifest.metadata_files
+        if name not in known:
+            raise NotFoundError(
+                f"{self._name} has no table {name!r}",
+                hint=nearest(name, known) or f"it has {', '.join(sorted(known))}",
+            )
+        return known[name]
+
+    # -- files ------------------------------------------------------------------------------------
+
+    def file_id(self, table: str, record: int) -> str:
+        """Return the key of the file that has the data of a row.
+
+        Parameters
+        ----------
+        table : str
+            Such as ``ecephys_sessions``.
+        record : int
+            The row's id. A row without a file of its own, such as a behaviour session that is part
+            of a recording, leads to the file that it is in.
+
+        Raises
+        ------
+        RecordNotFound
+            If the table has no such row, or nothing has its data. It is a RuntimeError.
+        """
+        from fascicle.projects import tables
+
+        frame, about = self.get_table(table), self.config.table(table)
+        if record not in frame.index:
+            raise RecordNotFound(f"{table} has no {frame.index.name} {record}")
+        row: Any = frame.loc[record]
+        value = row.get(self.manifest.file_id_column)
+        if not tables.is_missing(value) and value >= 0:
+            return str(int(value))
+        column = about.file_elsewhere
+        there: Any = row.get(column) if column else None
+        there = there[0] if isinstance(there, (list, tuple)) and there else there
+        if not isinstance(there, (list, tuple)) and not tables.is_missing(there):
+            return self.file_id(about.links[column], int(there))
+        raise RecordNotFound(f"no file has the data of {frame.index.name} {record}")
+
+    def plan(self, file_ids: Iterable[str | int] | None = None) -> Plan:
+        """Say what it takes to have data files here; nothing is fetched.
+
+        Parameters
+        ----------
+        file_ids : iterable of str or int, optional
+            Keys of the manifest, as in the ``file_id`` column of tables; all data files unless
+            given.
+
+        Returns
+        -------
+        Plan
+            ``plan.select(...)`` takes some of it, ``plan.run()`` fetches it.
+        """
+        keys = self.manifest.data_files if file_ids is None else file_ids
+        return self._versions.plan(self.manifest, [self._data_entry(key) for key in keys])
+
+    def download_data(self, file_id: str | int) -> Path:
+        """Return the path of a data file, which is fetched if it is not here, and verified."""
+        return self._versions.bring(self.manifest, [self._data_entry(file_id)])[0]
+
+    def download_metadata(self, fname: str) -> Path:
+        """Return the path of a table's file, which is fetched if it is not here, and verified."""
+        return self._versions.bring(self.manifest, [self._table_entry(fname)])[0]
+
+    def data_path(self, file_id: str | int) -> dict[str, Any]:
+        """Return where a data file is: ``local_path``, ``exists`` and ``file_attributes``."""
+        return self._where(self._data_entry(file_id))
+
+    def metadata_path(self, fname: str) -> dict[str, Any]:
+        """Return where a table's file is, as `data_path` does."""
+        return self._where(self._table_entry(fname))
+
+    def _where(self, entry: FileEntry) -> dict[str, Any]:
+        store = self._versions.store
+        return {
+            "local_path": store.path(self.manifest, entry),
+            "exists": store.is_here(self.manifest, entry),
+            "file_attributes": entry,
+        }
+
+    def _data_entry(self, file_id: str | int) -> FileEntry:
+        entry = self.manifest.data_files.get(str(file_id))
+        if entry is None:
+            raise NotFoundError(
+                f"{self._name} has no data file {file_id!r}",
+                hint=f"its keys are those of the tables' column {self.manifest.file_id_column!r}",
+            )
+        return entry
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_frames": {}}  # each process reads the tables that it needs
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self._name or self.config.project}: {self._versions.place}>"
+        )
+
+
+def _own(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy that can be changed without changing the original."""
+    import pandas as pd
+
+    # From version 3, pandas copies a column when it is written to.
+    return frame.copy(deep=int(pd.__version__.partition(".")[0]) < 3)
