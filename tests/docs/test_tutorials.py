@@ -52,4 +52,5 @@ def test_a_tutorial_runs_and_says_what_is_committed(path: Path, tmp_path: Path) 
 
 
 def test_there_are_tutorials() -> None:
-    assert {path.stem for path in TUTORIALS.glob("*.ipynb")} >= {"releasing_data", "data_access"}
+    names = {path.stem for path in TUTORIALS.glob("*.ipynb")}
+    assert names >= {"releasing_data", "data_access", "visual_behavior_neuropixels"}
