@@ -23,6 +23,7 @@ from fascicle.releases.bucket import Bucket
 from fascicle.releases.store import Store, sorted_names
 
 if TYPE_CHECKING:
+    from fascicle.transfer.bars import Shown
     from fascicle.transfer.plan import Plan
     from fascicle.transfer.source import Source
 
@@ -192,7 +193,8 @@ class Versions:
             return [self.store.verified(manifest, wanted[0])]
         paths = [self.store.path(manifest, entry) for entry in wanted]
         plan = self.plan(manifest, wanted)
-        result = plan.run(progress=settings.show_progress()) if plan.to_fetch else None
+        bars: Shown = "each" if settings.show_progress() else False
+        result = plan.run(progress=bars) if plan.to_fetch else None
         missing = {outcome.item.target for outcome in result.failed} if result else set()
         self.store.add_to_record(
             (path, entry.file_hash)

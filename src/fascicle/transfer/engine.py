@@ -9,13 +9,14 @@ import queue
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fascicle import settings
 from fascicle.errors import FascicleError, NotEnoughDisk, OfflineError, ReadOnlyStore
+from fascicle.transfer.bars import Bars, Shown, Underway, make_bars
 from fascicle.transfer.client import Answer, Request, Signing, Transport, make_transport
 from fascicle.transfer.commit import Committer, Finished
 from fascicle.transfer.digest import Digester, Running
@@ -31,9 +32,6 @@ from fascicle.transfer.s3 import Access, address
 from fascicle.transfer.source import Source
 from fascicle.transfer.stream import StreamJob
 from fascicle.transfer.text import size_text
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 _WAITING_MOST = 64 << 20
 _TICK = 0.1
@@ -219,17 +217,16 @@ class _Loop:
     """Moves requests until every job has ended."""
 
     def __init__(
-        self, services: Services, transport: Transport, bar: tqdm[Any], limits: Limits
+        self, services: Services, transport: Transport, bars: Bars, limits: Limits
     ) -> None:
         self.services = services
         self.transport = transport
-        self.bar = bar
+        self.bars = bars
         self.limits = limits
         self.throttle = Throttle(limits.bandwidth)
         self.running: dict[Request, tuple[Job, bool]] = {}
         self.n_requests = 0
         self.n_seen = transport.n_bytes
-        self.n_shown = 0
         self.measured = time.monotonic(), transport.n_bytes
         self.flushed = False
 
@@ -344,6 +341,13 @@ class _Loop:
         else:
             job.on_checksum(*event[1:])
 
+    def underway(self) -> Iterator[Underway]:
+        """Return how far the files are that are being fetched."""
+        for job in self.services.open:
+            if isinstance(job, StreamJob):
+                flying = sum(piece.position - piece.start for piece in job.flying)
+                yield Underway(job.number, len(job.done) + flying, job.total)
+
     def look_after(self) -> None:
         """Bandwidth, notes of progress, the number of ranges, the bar."""
         transport, now = self.transport, time.monotonic()
@@ -356,9 +360,7 @@ class _Loop:
             for lane in self.services.lanes.values():
                 lane.grow(rate)
         n_done = transport.n_bytes + self.services.n_resumed
-        if n_done != self.n_shown:
-            self.bar.update(n_done - self.n_shown)
-            self.n_shown = n_done
+        self.bars.show(n_done, self.underway() if self.bars.each else ())
         seen = set()
         for job, _ in self.running.values():
             if isinstance(job, StreamJob) and job not in seen:
@@ -371,7 +373,7 @@ class _Loop:
 def run(
     plan: Plan,
     *,
-    progress: bool | None,
+    progress: Shown,
     parallel: int | None,
     limits: Limits | None,
     offline: bool | None,
@@ -395,8 +397,8 @@ def run(
         headers=headers,
     )
     transport = make_transport(bounds)
-    bar = _bar(plan, progress)
-    loop = _Loop(services, transport, bar, bounds)
+    bars = make_bars(plan, progress)
+    loop = _Loop(services, transport, bars, bounds)
     n_before = transport.n_bytes
     try:
         _begin(plan, services, offline=settings.offline() if offline is None else offline)
@@ -407,7 +409,7 @@ def run(
             job.let_go()
         services.digester.close()
         services.committer.close()
-        bar.close()
+        bars.close(services.outcomes)
     seconds, n_bytes = time.monotonic() - begun, transport.n_bytes - n_before
     _remember(plan, seconds, n_bytes)
     trouble = services.committer.trouble
@@ -476,21 +478,6 @@ def _check_room(plan: Plan, limits: Limits) -> None:
             f" ({size_text(limits.spare_disk)} of it are to stay so)",
             hint="make room, choose fewer files (plan.select), or another folder",
         )
-
-
-def _bar(plan: Plan, progress: bool | None) -> tqdm[Any]:
-    import sys
-
-    from tqdm.auto import tqdm
-
-    shown = settings.show_progress() and sys.stderr.isatty() if progress is None else progress
-    return tqdm(
-        total=(plan.bytes + sum(item.done for item in plan.items)) or None,
-        desc=f"{len(plan.to_fetch)} files",
-        unit="B",
-        unit_scale=True,
-        disable=not shown,
-    )
 
 
 def _remember(plan: Plan, seconds: float, n_bytes: int) -> None:

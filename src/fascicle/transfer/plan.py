@@ -17,6 +17,7 @@ from fascicle.transfer.source import Source
 from fascicle.transfer.text import size_text, time_text
 
 if TYPE_CHECKING:
+    from fascicle.transfer.bars import Shown
     from fascicle.transfer.limits import Limits
     from fascicle.transfer.result import Result
     from fascicle.transfer.s3 import Access
@@ -176,7 +177,7 @@ class Plan:
     def run(
         self,
         *,
-        progress: bool | None = None,
+        progress: Shown = None,
         parallel: int | None = None,
         limits: Limits | None = None,
         offline: bool | None = None,
@@ -190,8 +191,8 @@ class Plan:
 
         Parameters
         ----------
-        progress : bool, optional
-            Show one bar for all; by default on a terminal.
+        progress : bool or 'each', optional
+            Show one bar for all, or one for each file; by default one on a terminal.
         parallel : int, optional
             Requests under way at once.
         limits : Limits, optional
