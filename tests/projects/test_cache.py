@@ -22,6 +22,7 @@ from fascicle.errors import (
     ConfigurationError,
     HashMismatch,
     IncompleteWarning,
+    ManifestError,
     MissingLocalManifestWarning,
     NotFoundError,
     NotHereError,
@@ -145,6 +146,38 @@ def test_files_that_nobody_recorded(cache: Cache, folder: Path) -> None:
         Cache.from_local_cache(folder)
 
 
+MANY = """
+import sys
+from fascicle.projects import VisualBehaviorNeuropixelsProjectCache as Cache
+cache = Cache.from_s3_cache(sys.argv[1])
+print(len(cache.get_unit_table()), cache.download_data(0).stat().st_size)
+"""
+
+
+def test_several_processes_open_one_folder(endpoint: str, folder: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", MANY, str(folder)]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    answers = [process.communicate(timeout=60) for process in running]
+    for out, err in answers:
+        assert out.split() == ["60", "2280"], err[-2000:]
+    assert not list(folder.rglob("*.part"))
+    assert len(Cache.from_local_cache(folder).get_unit_table()) == 60
+
+
+def test_each_table_has_a_bar(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FASCICLE_PROGRESS")
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    Cache.from_s3_cache(folder)
+    shown = capfd.readouterr().err
+    for table in TABLES:
+        assert f"{table}.csv: 100%" in shown
+
+
 # -- without a network ----------------------------------------------------------------------------
 
 
@@ -179,6 +212,8 @@ def test_a_local_cache(cache: Cache, folder: Path) -> None:
         pd.testing.assert_frame_equal(local.get_table(table), cache.get_table(table))
     with pytest.raises(NotHereError, match=r"session_\d+\.nwb"):
         local.download_data(0)
+    with pytest.raises(NotHereError, match="such as"):
+        local.plan()
     with pytest.raises(VersionNotFound):
         local.load_manifest(name("0.1.0"))
     (folder / f"{cache.config.project}-0.10.0/project_metadata/units.csv").unlink()
@@ -292,6 +327,15 @@ def test_going_to_another_version(cache: Cache) -> None:
     cache.load_latest_manifest()
     assert "quality" in cache.get_unit_table()
     assert cache.list_all_downloaded_manifests() == [name("0.2.0"), LATEST]
+
+
+def test_a_manifest_that_was_cut_short_is_fetched_again(cache: Cache, folder: Path) -> None:
+    whole = (folder / LATEST).read_bytes()
+    (folder / LATEST).write_bytes(whole[:1000])
+    with pytest.raises(ManifestError, match="not JSON"):
+        Cache.from_local_cache(folder)
+    assert Cache.from_s3_cache(folder).manifest == cache.manifest
+    assert (folder / LATEST).read_bytes() == whole
 
 
 def test_an_unknown_version(cache: Cache) -> None:

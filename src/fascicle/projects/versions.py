@@ -103,10 +103,16 @@ class Versions:
             If it is damaged, hostile, or another project's.
         """
         path = self.store.manifest_path(name)
-        if not path.is_file():
-            if self.bucket is None:
-                raise NotHereError(f"{name} is not in {self.store.root}")
-            self._fetch_manifest(name, path)
+        if path.is_file():
+            try:
+                return self.store.read(name)
+            except ManifestError:
+                if self.bucket is None or settings.offline():
+                    raise
+                path.unlink()  # other readers leave manifests cut short
+        elif self.bucket is None:
+            raise NotHereError(f"{name} is not in {self.store.root}")
+        self._fetch_manifest(name, path)
         return self.store.read(name)
 
     def _fetch_manifest(self, name: str, path: Path) -> None:
@@ -143,7 +149,13 @@ class Versions:
         )
 
     def plan(self, manifest: Manifest, entries: Iterable[FileEntry]) -> Plan:
-        """Say what it takes to have files of a version here."""
+        """Say what it takes to have files of a version here.
+
+        Raises
+        ------
+        NotHereError
+            If one is not here, and nothing may be fetched.
+        """
         from fascicle.transfer import make_plan
 
         pairs = []
@@ -153,7 +165,14 @@ class Versions:
             if not path.is_file():
                 self.store.learn_copy(entry)
             pairs.append((self.source(entry), path))
-        return make_plan(pairs, store=self.store.root)
+        plan = make_plan(pairs, store=self.store.root)
+        if self.bucket is None and (missing := [i for i in plan.to_fetch if i.state != "known"]):
+            raise NotHereError(
+                f"{len(missing)} of {len(plan)} files are not in {self.store.root}, such as "
+                f"{missing[0].target.name}",
+                hint="open the cache with from_s3_cache to fetch them",
+            )
+        return plan
 
     def require(self, manifest: Manifest, entry: FileEntry) -> None:
         """Make sure that a file is here, or can be fetched.
