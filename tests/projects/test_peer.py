@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import math
 import os
+import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -203,7 +206,6 @@ def test_a_mounted_bucket(allen_python: Path, server: Any, release: Any, tmp_pat
 def test_real_tables_of_visual_behavior_ophys(
     allen_python: Path, shared: Path, tmp_path: Path
 ) -> None:
-    import hashlib
 
     real = shared / "data" / "allen" / "visual_behavior_ophys" / "project_metadata"
     folder = tmp_path / "cache"
@@ -248,3 +250,49 @@ def test_real_tables_of_visual_behavior_ophys(
         kinds = dict(zip(a["columns"], a["kinds"], strict=True))
         assert kinds == dict(zip(b["columns"], b["kinds"], strict=True)), step
         assert same(a["values"], b["values"]), step
+
+
+def random_manifests(folder: Path, *, copies: bool) -> list[str]:
+    """Put manifests of many versions into a cache folder, with files that come, go and move."""
+    draw = random.Random(copies)
+    names = []
+    for number in range(24):
+        paths = draw.sample([f"data/{letter}.nwb" for letter in "abcdefgh"], draw.randrange(1, 8))
+        contents = [str(k) for k in range(8)]
+        chosen = draw.choices(contents, k=8) if copies else draw.sample(contents, 8)
+        document = json.loads((folder / name("0.10.0")).read_text())
+        base = document["metadata_files"]["units"]["url"].partition("project_metadata")[0]
+        document |= {
+            "manifest_version": f"0.1.{number}",
+            "data_files": {
+                str(draw.randrange(10**6)): {
+                    "url": base + path,
+                    "version_id": "v",
+                    "file_hash": hashlib.blake2b(content.encode()).hexdigest(),
+                }
+                for path, content in zip(paths, chosen, strict=False)
+            },
+        }
+        names.append(name(f"0.1.{number}"))
+        (folder / names[-1]).write_text(json.dumps(document))
+    return names
+
+
+@pytest.mark.parametrize("copies", [False, True], ids=["each content once", "copies"])
+def test_many_comparisons(allen_python: Path, endpoint: str, tmp_path: Path, copies: bool) -> None:
+    VisualBehaviorNeuropixelsProjectCache.from_s3_cache(tmp_path)
+    names = random_manifests(tmp_path, copies=copies)
+    pairs = list(itertools.pairwise(names)) + list(itertools.pairwise(names[::3]))
+    steps = [f"cache.compare_manifests({a!r}, {b!r})" for a, b in pairs]
+    theirs = [a["value"] for a in ask_peer(allen_python, "local", tmp_path, steps)[1:]]
+    ours = [a["value"] for a in ask_us("local", tmp_path, steps)[1:]]
+    assert sum(a == b for a, b in zip(theirs, ours, strict=True)) > 3
+    for a, b in zip(theirs, ours, strict=True):
+        lines = [
+            {line.split()[0]: line.split()[1] for line in text.splitlines()[5:] if line}
+            for text in (a, b)
+        ]
+        more = {path: kind for path, kind in lines[1].items() if path not in lines[0]}
+        # What they leave out are new files whose content was there before.
+        assert set(more.values()) <= {"created"}
+        assert {path: lines[1].get(path) for path in lines[0]} == lines[0]
