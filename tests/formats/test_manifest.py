@@ -122,7 +122,7 @@ BASE = "https://lab-data.s3.us-west-2.amazonaws.com/"
     "url",
     [
         BASE + "project/../../etc/passwd",
-        BASE + "project/../../../root/.ssh/authorized_keys",
+        BASE + "project/../../../home/user/.ssh/authorized_keys",
         BASE + "project/a/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
         BASE + "project/a/..%2f..%2fb",
         BASE + "project//etc/passwd",
