@@ -247,3 +247,12 @@ print([s.path + "/" + p for s in listing.sessions for p in s.rel_paths], listing
         f"['{SESSION}/a.times.npy'] [('{SESSION}/shut', 'cannot be read: Permission denied'), "
         "('s2', 'cannot be read: Permission denied')]\n"
     )
+
+
+def test_a_pipe_is_no_dataset(tmp_path: Path) -> None:
+    put(tmp_path, f"{SESSION}/alf/spikes.times.npy")
+    os.mkfifo(tmp_path / SESSION / "alf" / "spikes.amps.npy")
+    listing = scan(tmp_path)
+    assert found(listing) == [f"{SESSION}/alf/spikes.times.npy"]
+    assert "pipe" in reason(listing, f"{SESSION}/alf/spikes.amps.npy")
+    assert index(tmp_path, hash_files=True).n_datasets == 1  # and it does not wait for the pipe

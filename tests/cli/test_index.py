@@ -62,3 +62,10 @@ def test_new_ids_forgets_the_ids_on_record(copied_lab: Path) -> None:
 def test_a_folder_that_does_not_exist_is_a_mistake_in_the_command(tmp_path: Path) -> None:
     code, _, err = invoke("index", tmp_path / "nowhere")
     assert code == 2 and "does not exist" in err
+
+
+def test_each_file_left_out_takes_one_line(copied_lab: Path) -> None:
+    (copied_lab / "two\nlines.npy").touch()
+    lines = invoke("index", copied_lab, "--explain")[1].splitlines()
+    assert lines[0].startswith("two\\nlines.npy: not in a session folder")
+    assert lines[1].endswith("; 1 file is no dataset")

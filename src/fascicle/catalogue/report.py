@@ -48,13 +48,14 @@ class IndexReport:
 
     def __str__(self) -> str:
         text = (
-            f"{self.n_sessions} sessions, {self.n_datasets} datasets "
+            f"{_plural(self.n_sessions, 'session')}, {_plural(self.n_datasets, 'dataset')} "
             f"({self.added} new, {self.changed} changed, {self.removed} gone)"
         )
         if self.n_insertions:
-            text += f", {self.n_insertions} probe insertions"
+            text += f", {_plural(self.n_insertions, 'probe insertion')}"
         if self.rejected:
-            text += f"; {len(self.rejected)} files are no datasets"
+            is_no = "is no dataset" if len(self.rejected) == 1 else "are no datasets"
+            text += f"; {_plural(len(self.rejected), 'file')} {is_no}"
         return text
 
     def _repr_html_(self) -> str:
@@ -70,3 +71,7 @@ class IndexReport:
         ]
         body = "".join(f"<tr><th>{k}</th><td>{v}</td></tr>" for k, v in rows)
         return f"<table><caption>Index of {escape(str(self.root))}</caption>{body}</table>"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from array import array
 from collections.abc import Iterator
@@ -321,6 +322,10 @@ def _scan_session(root: str, parts: tuple[str, ...], judge: _Judge) -> FoundSess
                 reason = bad_folder or (known[name] if name in known else judge.name(name))
                 if not reason:
                     st = e.stat()
+                    if not stat.S_ISREG(st.st_mode):
+                        # Whoever opened a pipe to read it would wait for ever.
+                        rejected.append((f"{path}/{rel}", "a pipe, socket or device"))
+                        continue
                     add(rel)
                     inode = st.st_ino & _63_BITS or 1  # some systems give none; 0 means unseen
                     record((st.st_size, st.st_mtime_ns, st.st_ctime_ns, inode))

@@ -62,7 +62,7 @@ def index(
         return
     if explain:
         for path, reason in report.rejected:
-            click.echo(f"{path}: {reason}")
+            click.echo(f"{output.one_line(path)}: {reason}")
     click.echo(f"{folder}: {report}")
     click.echo(", ".join(f"{step} {seconds:.2f} s" for step, seconds in report.seconds.items()))
     for path, reason in report.problems:

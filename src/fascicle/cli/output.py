@@ -47,6 +47,17 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def one_line(name: str) -> str:
+    """Return a file's name so that it takes one line, whatever characters are in it."""
+    return name if name.isprintable() else "".join(map(_visible, name))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
 def wants_progress() -> bool:
     """Return whether a bar may be drawn: only where someone looks at stderr."""
     from fascicle.settings import show_progress
