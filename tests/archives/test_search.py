@@ -279,3 +279,26 @@ def test_an_empty_answer_says_why(small: Path, terms: dict[str, object], says: s
     found = fascicle.find(**terms, archives=small)
     assert not len(found) and says in f"{found!r}\n"
     assert says.split(":")[0].strip().split("'")[0] in found._repr_html_()
+
+
+def test_a_negative_id_from_a_shell_means_the_left(lab: FolderArchive) -> None:
+    left = fascicle.find(region=-549, archives=lab)
+    assert fascicle.find(region="-549", archives=lab).frame.equals(left.frame)
+    assert (
+        left.frame.n_channels.sum() < fascicle.find(region=549, archives=lab).frame.n_channels.sum()
+    )
+
+
+def test_backwards_through_two_archives(lab: FolderArchive, small: Path) -> None:
+    fascicle.index(small)
+    found = fascicle.find(archives=[lab, small])
+    assert found[::-1].eids == found.eids[::-1]
+    assert found[3::-2].eids == found.eids[3::-2]
+
+
+def test_sessions_are_not_taken_by_id(lab: FolderArchive) -> None:
+    found = fascicle.find(archives=lab)
+    with pytest.raises(TypeError, match="by number or by a slice, and not by a UUID"):
+        found[found.eids[0]]  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"\.frame takes masks"):
+        found[found.frame.subject == "NYU-01"]  # type: ignore[call-overload]

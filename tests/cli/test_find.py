@@ -64,7 +64,11 @@ def test_a_search_by_region_counts_channels_per_probe(lab: Path) -> None:
 
 
 def test_nothing_found_is_exit_code_1(lab: Path) -> None:
-    assert invoke("find", "--subject", "nobody") == (1, "", "nothing found\n")
+    assert invoke("find", "--subject", "nobody") == (
+        1,
+        "",
+        "nothing found\nno subject is 'nobody'\n",
+    )
     assert invoke("find", "--subject", "nobody", "--ids") == (1, "", "")
     assert invoke("find", "--subject", "nobody", "--json") == (1, "[]\n", "")
 
@@ -104,3 +108,10 @@ def test_a_region_that_does_not_exist_is_one_line_with_the_nearest(lab: Path) ->
 def test_a_date_that_is_none_is_one_line(lab: Path) -> None:
     code, _, err = invoke("find", "--date", "yesterday")
     assert code == 3 and err.count("\n") == 1 and "'yesterday' is no date" in err
+
+
+def test_find_says_which_word_matches_nothing(lab: Path) -> None:
+    code, out, err = invoke("find", "--subject", "NYU-1", "--dataset", "spiks.times")
+    assert (code, out) == (1, "")
+    assert "no subject is 'NYU-1': did you mean" in err and "'NYU-01'" in err
+    assert "no dataset is 'spiks.times': did you mean 'spikes.times'" in err

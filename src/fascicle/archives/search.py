@@ -339,7 +339,7 @@ def brain_places(region: Any, hemisphere: str | None) -> list[Place] | None:
     places = []
     for one in [region] if isinstance(region, str) or not isinstance(region, Iterable) else region:
         side = sides[hemisphere]
-        if not isinstance(one, str) and one < 0:
+        if _is_negative(one):
             if side == 1:
                 raise SearchTermError(
                     f"region={one} means the left, and hemisphere= says right",
@@ -348,6 +348,14 @@ def brain_places(region: Any, hemisphere: str | None) -> list[Place] | None:
             side = -1
         places.append(Place(regions.descendants(one), side))
     return places
+
+
+def _is_negative(region: Any) -> bool:
+    """Return whether a region is a negative id, as a number or, from a shell, as text."""
+    if isinstance(region, str):
+        text = region.strip()
+        return text.startswith("-") and text[1:].isdecimal()
+    return bool(region < 0)
 
 
 def _warn_of_unknown_regions(archive: Archive, cat: Catalogue) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import operator
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 from uuid import UUID
@@ -143,6 +144,13 @@ class Sessions:
             return self.frame[key]
         if isinstance(key, slice):
             return self._take(range(len(self))[key])
+        try:
+            key = operator.index(key)
+        except TypeError as error:
+            raise TypeError(
+                f"sessions are taken by number or by a slice, and not by a {type(key).__name__}; "
+                "an archive opens one by its eid, and .frame takes masks"
+            ) from error
         number = key + len(self) if key < 0 else key
         for archive, cat, rows, _ in self.parts:
             if 0 <= number < len(rows):
@@ -156,12 +164,14 @@ class Sessions:
             inside = [rows[n - start] for n in numbers if start <= n < start + len(rows)]
             parts.append(Found(archive, cat, inside, sites))
             start += len(rows)
+        if len(numbers) > 1 and numbers[0] > numbers[-1]:
+            parts.reverse()
         return Sessions(parts, self.terms)
 
     # -- how it shows ------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        lines = [self._headline(), *self._reasons()]
+        lines = [self._headline(), *self.why_empty()]
         if len(self):
             lines.append(self._head().to_string(index=False))
             if len(self) > _SHOWN:
@@ -171,7 +181,7 @@ class Sessions:
     def _repr_html_(self) -> str:
         title = f"<div><p>{html.escape(self._headline())}</p>"
         if not len(self):
-            reasons = "".join(f"<p>{html.escape(reason)}</p>" for reason in self._reasons())
+            reasons = "".join(f"<p>{html.escape(reason)}</p>" for reason in self.why_empty())
             return f"{title}{reasons}</div>"
         more = f"<p>… and {len(self) - _SHOWN} more</p>" if len(self) > _SHOWN else ""
         return f"{title}{self._head().to_html(index=False, border=0)}{more}</div>"
@@ -181,8 +191,14 @@ class Sessions:
         noun = "session" if len(self) == 1 else "sessions"
         return f"{len(self)} {noun}" + (f" with {terms}" if terms else "")
 
-    def _reasons(self) -> list[str]:
-        """Return why nothing was found, as far as single words are to blame."""
+    def why_empty(self) -> list[str]:
+        """Return why nothing was found, as far as single words are to blame.
+
+        Returns
+        -------
+        list of str
+            A sentence for each word of the search that no session has, with what is near it.
+        """
         if len(self) or not self.terms:
             return []
         return why_empty((found.catalogue for found in self.parts), self.terms)

@@ -90,6 +90,8 @@ def find(
         _print_table(_rows(found, by_region="region" in wanted))
     if not as_ids and not as_json:
         output.note(output.plural(len(found), "session") if len(found) else "nothing found")
+        for sentence in found.why_empty():
+            output.note(sentence)
     if not len(found):
         ctx.exit(NO)
 
