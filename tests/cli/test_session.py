@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -104,6 +105,7 @@ def test_load_writes_a_table(lab: Path, tmp_path: Path) -> None:
     assert list(pd.read_csv(tmp_path / "trials.csv").columns) == list(expected.columns)
     assert invoke("load", SESSION, "trials", "--to", tmp_path / "trials.pqt")[0] == 0
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "trials.pqt"), expected)
+    assert b"one_metadata" in pq.read_schema(tmp_path / "trials.pqt").metadata
 
 
 def test_load_writes_arrays(lab: Path, recording: str, tmp_path: Path) -> None:

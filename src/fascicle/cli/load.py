@@ -14,6 +14,8 @@ from fascicle.cli.where import in_option, open_session
 from fascicle.errors import FascicleError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fascicle.load import AlfBunch
 
 SUFFIXES = (".npz", ".csv", ".pqt")
@@ -122,7 +124,17 @@ def _write(bunch: AlfBunch, target: Path) -> None:
     if target.suffix == ".csv":
         frame.to_csv(target, index=False)
     else:
-        frame.to_parquet(target)
+        _write_parquet(frame, target)
+
+
+def _write_parquet(frame: pd.DataFrame, target: Path) -> None:
+    """Write a table with the key that some releases of ONE-api look for in its metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame)
+    metadata = {**(table.schema.metadata or {}), b"one_metadata": b"{}"}
+    pq.write_table(table.replace_schema_metadata(metadata), target)
 
 
 def _write_npz(bunch: AlfBunch, target: Path) -> None:
