@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -93,3 +95,14 @@ def test_bad_input() -> None:
         bin_centres((0, 1), 0)
     with pytest.raises(SearchTermError, match="2 samples for 1 times"):
         align([1.0], [1.0], (0, 1), bin=0.1, values=[1, 2])
+
+
+def test_no_samples_of_several_channels() -> None:
+    out = align([], [1.0], (-1, 1), bin=0.5, values=np.empty((0, 3)))
+    assert out.shape == (1, 4, 3) and np.isnan(out).all()
+
+
+@pytest.mark.parametrize("window", [1.0, (0, 1, 2), (-np.inf, 1), (0, np.nan), ("a", "b")])
+def test_what_is_no_window(window: Any) -> None:
+    with pytest.raises(SearchTermError, match="window"):
+        align([1.0], [1.0], window, bin=0.1)

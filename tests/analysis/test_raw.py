@@ -108,7 +108,7 @@ def test_says_why_not(recording: OpenSession) -> None:
         raw(recording, "probe00", 0.1, 0.1)
     with pytest.raises(SearchTermError, match="no band"):
         raw(recording, "probe00", 0, 1, band="hf")  # type: ignore[arg-type]
-    with pytest.raises(ALFObjectNotFound, match="lf"):
+    with pytest.raises(ALFObjectNotFound, match=r"lf\.cbin"):
         raw(recording, "probe00", 0, 1, band="lf")
     with pytest.raises(NotFoundError, match="is a session and not an insertion"):
         raw(recording.archive, recording.eid, 0, 1)
@@ -155,3 +155,10 @@ def test_a_synchronisation_that_is_not_here(recording: OpenSession) -> None:
     with pytest.warns(IncompleteWarning, match=r"timestamps\.npy is in the index") as caught:
         assert not raw(session, "probe00", 0, 0.1).synchronised
     assert caught[0].filename == __file__
+
+
+def test_to_the_end(recording: OpenSession) -> None:
+    whole = raw(recording, "probe00", float("-inf"), float("inf"))
+    assert whole.first_sample == 0
+    some = raw(recording, "probe00", 0.1, float("inf"))
+    assert some.times[-1] == whole.times[-1] and some.times[0] == pytest.approx(0.1)

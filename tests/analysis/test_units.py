@@ -84,10 +84,33 @@ def test_spikes(known: OpenSession) -> None:
     assert spike_times(plain.iloc[0].to_dict()).tolist() == [1, 4]
     assert spike_times(next(plain.itertuples())).tolist() == [1, 4]
     assert not spike_times(plain.iloc[0]).flags.writeable
-    with pytest.raises(NotFoundError, match="no spikes of unit 2"):
-        spike_times(plain.iloc[2])
+    assert spike_times(plain.iloc[2]).tolist() == []  # it is a unit, and never fired
+    with pytest.raises(NotFoundError, match="no unit 9"):
+        spike_times({**plain.iloc[2], "cluster_id": 9})
     with pytest.raises(NotFoundError, match="no archive, eid"):
         spike_times({"cluster_id": 1})
+
+
+def test_activity_of_units_that_the_metrics_leave_out(known: OpenSession) -> None:
+    metrics = {"cluster_id": [1, 0], "spike_count": [4, 2], "firing_rate": [0.4, 0.2]}
+    place = "alf/probe00/pykilosort"
+    write(known.path, {f"{place}/clusters.metrics.pqt": pd.DataFrame(metrics)})
+    table = units(known)
+    assert table.n_spikes.tolist() == [2, 4, 0, 1]
+    assert table.firing_rate.tolist() == [0.2, 0.4, 0.0, pytest.approx(0.1)]
+    (known.path / place / "spikes.times.npy").unlink()
+    table = units(known)  # the metrics alone
+    assert table.n_spikes.isna().tolist() == [False, False, True, True]
+
+
+def test_spike_times_of_a_revision(known: OpenSession) -> None:
+    new = "alf/probe00/pykilosort/#2024-01-01#"
+    write(known.path, {f"{new}/spikes.times.npy": [8, 9, 10, 11, 12, 13, 14.0]})
+    fascicle.index(known.archive.name)
+    session = FolderArchive(known.archive.name).open(known.eid)
+    row = units(session, revision="2023-01-01").iloc[0]
+    assert spike_times(row, revision="2023-01-01").tolist() == [1, 4]
+    assert spike_times(row).tolist() == [9, 13]
 
 
 def test_spikes_are_sorted_and_read_anew_when_changed(known: OpenSession) -> None:
@@ -236,6 +259,12 @@ def test_bar_and_failures(known: OpenSession, capsys: pytest.CaptureFixture[str]
         fascicle.units(fascicle.find(archives=folder), lab="lab")
     with pytest.raises(SearchTermError, match="no hemisphere"):
         fascicle.units(hemisphere="up", archives=folder)
+
+
+def test_good_units_of_many_sessions(known: OpenSession) -> None:
+    folder = known.archive.name
+    assert fascicle.units(good=True, archives=folder).cluster_id.tolist() == [1]
+    assert fascicle.units(good=False, archives=folder).cluster_id.tolist() == [0]
 
 
 def test_negative_ids_are_the_left(known: OpenSession) -> None:

@@ -26,6 +26,7 @@ def units(
     region: Any = None,
     hemisphere: str | None = None,
     label: float | None = None,
+    good: bool | None = None,
     sorting: str | None = None,
     revision: str | None = None,
     spikes: bool = False,
@@ -44,7 +45,7 @@ def units(
         With ``region``: units on this side only.
     label : float, optional
         The least label of quality that counts: 1 for units that passed all criteria.
-    sorting, revision, spikes
+    good, sorting, revision, spikes
         As for `fascicle.analysis.units`.
     progress : bool, optional
         Whether to draw a bar on the standard error; as ``FASCICLE_PROGRESS`` says unless told.
@@ -95,10 +96,10 @@ def units(
                 table, missing = unit_table.read_units(
                     session, probe, sorting=sorting, revision=revision, spikes=spikes
                 )
-                tables.append(_of_session(session, table, places, label))
+                tables.append(_of_session(session, table, places, label, good))
                 absent += missing
         except (FascicleError, OSError) as error:
-            failed.append(f"{session.record.path}: {str(error).splitlines()[0]}")
+            failed.append(_failure(session.record.path, error))
     if absent:
         warnings.warn(unit_table.absent_files(absent), IncompleteWarning, stacklevel=2)
     if failed:
@@ -116,17 +117,25 @@ def units(
     return pd.concat(filled, ignore_index=True)
 
 
+def _failure(path: str, error: Exception) -> str:
+    what = str(error).partition("\n")[0]
+    return what if what.startswith(path) else f"{path}: {what}"
+
+
 def _of_session(
     session: OpenSession,
     table: pd.DataFrame,
     places: list[Place] | None,
     label: float | None,
+    good: bool | None,
 ) -> pd.DataFrame:
     """Return the units that are wanted, with the session's key in front."""
     if places is not None:
         table = table[in_places(table, places)]
     if label is not None:
         table = table[table["label"] >= label]
+    if good is not None:
+        table = table[table["good"].eq(good).fillna(False)]
     table = table.copy()
     record = session.record
     for place, column in enumerate(_SESSION_COLUMNS):

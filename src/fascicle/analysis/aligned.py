@@ -87,7 +87,17 @@ def bin_centres(window: tuple[float, float], bin: float) -> Array:
 
 
 def _edges(window: tuple[float, float], bin: float) -> Array:
-    start, end = float(window[0]), float(window[1])
+    try:
+        start, end = map(float, window)
+    except (TypeError, ValueError) as error:
+        raise SearchTermError(
+            f"{window!r} is no window: it takes a start and an end, in seconds",
+            hint="type e.g. window=(-0.2, 0.8)",
+        ) from error
+    if not (np.isfinite(start) and np.isfinite(end)):
+        raise SearchTermError(
+            f"a window from {start} to {end} s has no end", hint="type e.g. window=(-0.2, 0.8)"
+        )
     # The slack keeps a window of 0.3 s at 0.1 s a bin from losing its third to rounding.
     number = int(np.floor((end - start) / bin + 1e-6)) if bin > 0 else 0
     if number < 1:
@@ -102,7 +112,7 @@ def _edges(window: tuple[float, float], bin: float) -> Array:
 def _means(when: Array, samples: Array, borders: NDArray[np.intp], centres: Array) -> Array:
     """Return the mean of the samples between borders, interpolated where there are none."""
     shape = samples.shape[1:]
-    flat = samples.reshape(len(samples), -1)
+    flat = samples.reshape(len(samples), int(np.prod(shape)))
     out = np.full((*centres.shape, flat.shape[1]), np.nan)
     if when.size:
         first, stop = borders[:, :-1], borders[:, 1:]

@@ -82,7 +82,7 @@ def raw(
         The insertion.
     t0, t1 : float
         Start and end in seconds of the session's clock; the end is not included. What lies
-        outside the recording is left out.
+        outside the recording is left out; ``float("inf")`` is its end.
     band : {'ap', 'lf'}
         Action potentials, or local field potentials.
 
@@ -115,14 +115,16 @@ def raw(
             hint=f"give one of its pids: {_pids(session)}",
         )
     collection = raw_collection(session, insertion.name)
+    flat = session.list(f"*.{band}.bin", collection=collection)
     packed = session.list(f"*.{band}.cbin", collection=collection)
-    ending = "cbin" if packed else "bin"
+    ending = "bin" if flat and not packed else "cbin"
     recording = open_cbin(session.file(f"*.{band}.{ending}", collection=collection))
     rate = float(recording.sample_rate)
     clock = _clock(session, collection, rate, band)
     n = int(recording.shape[0])
-    first, stop = (int(np.ceil(clock.samples(t) - 1e-6)) for t in (t0, t1))
-    first, stop = max(first, 0), min(stop, n)
+    # Limited before they are made whole numbers: an end may be infinite.
+    limits = (min(max(clock.samples(t) - 1e-6, 0), n) for t in (t0, t1))
+    first, stop = (int(np.ceil(limit)) for limit in limits)
     if stop <= first:
         begin, end = clock.times(np.array([0.0, n]))
         raise SearchTermError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -136,7 +137,9 @@ def absent_files(paths: list[str]) -> str:
     return f"columns are missing, since these files are in the index and not here: {listed}"
 
 
-def spike_times(unit: pd.Series[Any] | Mapping[str, Any] | NamedTuple) -> NDArray[np.float64]:
+def spike_times(
+    unit: pd.Series[Any] | Mapping[str, Any] | NamedTuple, *, revision: str | None = None
+) -> NDArray[np.float64]:
     """Return the spike times of one unit, in seconds of the session's clock.
 
     Parameters
@@ -144,11 +147,14 @@ def spike_times(unit: pd.Series[Any] | Mapping[str, Any] | NamedTuple) -> NDArra
     unit : pandas.Series, mapping or named tuple
         A row of the table that `units` returns: what is read of it are ``archive``, ``eid``,
         ``probe``, ``sorting`` and ``cluster_id`` (and ``times`` if it is there).
+    revision : str, optional
+        As for `units`: give the same to both.
 
     Returns
     -------
     numpy.ndarray
         Sorted. A view that is read-only: the spikes of a probe are read once for all of its units.
+        Empty for a unit that never fired.
 
     Raises
     ------
@@ -174,14 +180,16 @@ def spike_times(unit: pd.Series[Any] | Mapping[str, Any] | NamedTuple) -> NDArra
     session = (_SEEN.get(place) or open_archive(place)).open(str(row["eid"]))
     options = of_probe(session, str(row["probe"]))[str(row["probe"])]
     chosen = choose_sorting(options, str(row["sorting"]), session)
-    trains = _trains(session, chosen, None)
+    trains = _trains(session, chosen, revision)
     cluster = int(row["cluster_id"])
-    if cluster not in trains:
-        raise NotFoundError(
-            f"{chosen.collection} of {session.record.path} has no spikes of unit {cluster}",
-            hint="units(…) lists the units; a unit without spikes has none to return",
-        )
-    return trains[cluster]
+    if cluster in trains:
+        return trains[cluster]
+    if cluster in _Reader(session, chosen, revision).table(spikes=False)["cluster_id"].array:
+        return np.empty(0)
+    raise NotFoundError(
+        f"{chosen.collection} of {session.record.path} has no unit {cluster}",
+        hint="units(…) lists the units",
+    )
 
 
 #: Attributes of clusters and channels that are large or that the table does not need.
@@ -246,9 +254,12 @@ class _Reader:
         clusters = self._attributes("clusters", sorting.collection)
         metrics = _metrics(clusters.pop("metrics", None), len(clusters.get("channels", ())))
         trains: Mapping[int, NDArray[np.float64]] = {}
+        rows = max((len(v) for v in clusters.values() if np.ndim(v) == 1), default=0)
         if spikes or not {"spike_count", "firing_rate"} <= set(metrics):
             trains = _trains(session, sorting, self.revision)
-        rows = max((len(v) for v in clusters.values() if np.ndim(v) == 1), default=0)
+        elif not _is_complete(metrics, rows):
+            with suppress(ALFObjectNotFound):  # then what was not measured stays missing
+                trains = _trains(session, sorting, self.revision)
         known = {*range(rows), *metrics.index.tolist(), *trains}
         ids = pd.Index(sorted(known), name="cluster_id", dtype="int64")
         metrics = metrics.reindex(ids)
@@ -336,6 +347,13 @@ def _metrics(table: Any, n_clusters: int) -> pd.DataFrame:
     return frame.drop_duplicates("cluster_id").set_index("cluster_id")
 
 
+def _is_complete(metrics: pd.DataFrame, rows: int) -> bool:
+    """Return whether the metrics tell how much each unit fired, so that no spikes are needed."""
+    if metrics[["spike_count", "firing_rate"]].isna().any(axis=None):
+        return False
+    return set(range(rows)) <= set(metrics.index)
+
+
 def _activity(
     metrics: pd.DataFrame, trains: Mapping[int, NDArray[np.float64]]
 ) -> tuple[pd.Series[Any], pd.Series[Any]]:
@@ -348,14 +366,17 @@ def _activity(
     else:
         counts = metrics["spike_count"]
     counts = counts.astype("Int64")
+    measured = pd.Series(np.nan, index=ids)
     if "firing_rate" in metrics:
-        return counts, metrics["firing_rate"].astype("float64")
+        measured = metrics["firing_rate"].astype("float64")
+    if not trains:
+        return counts, measured
     last = max((train[-1] for train in trains.values()), default=0.0)
     first = min((train[0] for train in trains.values()), default=0.0)
     span = last - first
-    return counts, counts.astype("float64") / span if span > 0 else counts.astype(
-        "float64"
-    ) * np.nan
+    if span > 0:
+        measured = measured.fillna(counts.astype("float64") / span)
+    return counts, measured
 
 
 def _column(values: Any, ids: pd.Index[Any]) -> pd.Series[Any]:
