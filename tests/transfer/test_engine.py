@@ -158,6 +158,37 @@ def test_content_that_is_known_is_not_fetched_twice(server, store, quick, leftov
     assert not leftovers(store)
 
 
+@pytest.mark.parametrize("harm", ["changed", "gone"])
+def test_a_twin_that_is_not_what_it_was_is_not_used(server, store, quick, harm) -> None:
+    data = noise(5000)
+    server.put("/a", data)
+    server.put("/b", data)
+    fetch(server, store, quick, "/a").raise_for_failed()
+    plan = make_plan([(server.source("/b"), "b")], store=store)
+    assert plan.items[0].state == "known"
+    (store / "a").unlink()
+    if harm == "changed":
+        (store / "a").write_bytes(data[::-1])
+    result = plan.run(limits=quick, offline=True)
+    assert [o.status for o in result.items] == ["failed"]
+    result = plan.run(limits=quick)
+    assert [o.status for o in result.items] == ["fetched"]
+    assert (store / "b").read_bytes() == data
+
+
+def test_another_source_of_the_same_content_is_tried(server, store, quick) -> None:
+    data = noise(5000)
+    server.put("/c", data)
+    good = server.source("/c")
+    bad = [
+        Source(url, size=5000, hash=good.hash, algorithm="sha256")
+        for url in ("nonsense", server.base + "/gone", "ftp://x/y")
+    ]
+    pairs = [(source, f"f{i}") for i, source in enumerate([*bad, good])]
+    result = make_plan(pairs, store=store).run(limits=quick)
+    assert [o.status for o in result.items] == ["failed"] * 3 + ["fetched"]
+
+
 def test_a_store_can_be_moved(server, store, quick, tmp_path) -> None:
     server.put("/a.npy", noise(5000))
     server.put("/b.npy", noise(5000))
@@ -257,3 +288,20 @@ def test_an_interrupt_leaves_what_can_be_continued(server, store, quick, monkeyp
     result.raise_for_failed()
     assert result.bytes == len(data) - seen[0]
     assert (store / "large").read_bytes() == data
+
+
+def test_ranges_grow_while_that_makes_it_faster(quick) -> None:
+    from fascicle.transfer.engine import Lane
+
+    lane = Lane("http://x", quick)
+    assert lane.window == 8
+    lane.grow(100)
+    assert lane.window == 8  # not all were in use, so the rate says nothing
+    lane.streams = 8
+    lane.grow(100)
+    assert lane.window == 16
+    lane.streams = 16
+    lane.grow(105)
+    assert lane.window == 16  # no faster: that is enough
+    lane.grow(1000)
+    assert lane.window == 16

@@ -224,6 +224,17 @@ def test_requests_are_signed_where_anonymous_ones_are_refused(
         assert f.read_at(5, 7) == data[5:12]
 
 
+def test_urllib3_says_that_it_does_not_sign(server, store, quick, monkeypatch) -> None:
+    monkeypatch.setenv("FASCICLE_TRANSPORT", "urllib3")
+    server.put(f"/{BUCKET}/x", b"abc")
+    server.allow = lambda path, headers: False
+    source = Source(f"s3://{BUCKET}/x", size=3)
+    other = Source(f"s3://{BUCKET}/y")
+    plan = make_plan([(source, "x"), (other, "y")], store=store)
+    result = plan.run(limits=quick, access=Access(server.base, key="K", secret="S"))
+    assert [o.error.kind for o in result.failed] == ["missing-extra", "missing-extra"]
+
+
 def test_credentials_come_from_where_they_always_do(tmp_path, monkeypatch) -> None:
     for name in [n for n in os.environ if n.startswith("AWS_")]:
         monkeypatch.delenv(name)

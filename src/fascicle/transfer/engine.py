@@ -119,6 +119,7 @@ class Services:
         self.committer = Committer(self.ledger, lambda job, error: self.events.put((job, error)))
         self.digester = Digester()
         self.n_resumed = 0
+        self.offline = False
         self._count = itertools.count()
 
     @property
@@ -179,13 +180,16 @@ class Services:
         self.open.discard(job)
         job.over = True
         self.outcomes[job.number] = Outcome(job.item, status, error, job.kept)
-        followers = self.followers.pop(job.number, [])
-        if not followers:
-            return
         if status in ("fetched", "linked"):
-            for number, item in followers:
+            for number, item in self.followers.pop(job.number, []):
                 self.begin(number, replace(item, twin=job.item.target))
-        else:  # another source of the same content may be better
+        else:
+            self._promote(job.number)
+
+    def _promote(self, failed: int) -> None:
+        """Go on with another source of the same content: it may be better."""
+        followers = self.followers.pop(failed, [])
+        if followers:
             (number, item), *rest = followers
             self.followers[number] = rest
             self.begin(number, item)
@@ -208,6 +212,7 @@ class Services:
             place = address(source, self.access)
         except FascicleError as error:
             self.outcomes[number] = Outcome(item, "failed", error)
+            self._promote(number)
             return
         kind = SmallJob if source.size is not None and source.size <= SMALL else StreamJob
         self.start(kind(item, number, self.lane(place.host), self, place))
@@ -293,7 +298,11 @@ class _Loop:
         request = job.want(now)
         if request is None:
             return False
-        self.transport.submit(request)
+        try:
+            self.transport.submit(request)
+        except FascicleError as error:  # what the library in use cannot do
+            job.fail(error)
+            return False
         self.n_requests += 1
         self.running[request] = job, wide
         lane.active += 1
@@ -424,6 +433,7 @@ def run(
 
 def _begin(plan: Plan, services: Services, *, offline: bool) -> None:
     """Take on what is missing; of equal contents only the first."""
+    services.offline = offline
     leaders: dict[tuple[str, str, str], int] = {}
     refused = _refused(plan.store)
     for folder in {item.target.parent for item in plan.to_fetch}:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fascicle.errors import HashMismatch, RemoteNotFound
+from fascicle.errors import FascicleError, HashMismatch, RemoteNotFound
 from fascicle.transfer.client import Request
 from fascicle.transfer.hashes import file_digest
 from fascicle.transfer.jobs import Job, wrong_length
@@ -85,6 +86,17 @@ class TwinJob(Job):
                 f"{twin} was changed since it was verified", hint="make the plan again"
             )
         share(twin, part)
+
+    def fail(self, error: FascicleError) -> None:
+        """Fetch the file after all, where its twin is not what it was."""
+        twin_is_lost = isinstance(error, (HashMismatch, RemoteNotFound))
+        local = self.item.source.url.startswith("file:")
+        if self.over or not twin_is_lost or (self.services.offline and not local):
+            super().fail(error)
+            return
+        self.over = True
+        self.services.open.discard(self)
+        self.services.begin(self.number, replace(self.item, twin=None, state="missing"))
 
 
 def _own(part: Path) -> None:
