@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from fascicle.catalogue.ids import make_uuid
+from fascicle.catalogue.ids import make_uuids
 from fascicle.catalogue.schema import DEFAULT, EXISTS, QC_MASK, QC_SHIFT, QC_VALUES, RECORD
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Datasets:
     def ids(self) -> list[UUID]:
         """Ids of the datasets."""
         raw = self._catalogue._records(self._first, len(self))
-        return [make_uuid(raw[i : i + 16]) for i in range(0, len(raw), RECORD)]
+        return make_uuids([raw[i : i + 16] for i in range(0, len(raw), RECORD)])
 
     @property
     def hashes(self) -> list[str]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fascicle.catalogue.change import Change, DatasetRow, apply
 from fascicle.catalogue.columns import Columns, InsertionRow
-from fascicle.catalogue.ids import make_uuid
+from fascicle.catalogue.ids import make_uuid, make_uuids
 from fascicle.catalogue.restore import as_json
 from fascicle.catalogue.schema import (
     DEFAULT,
@@ -102,11 +102,11 @@ def datasets(catalogue: Catalogue, rows: Sequence[int] | None = None) -> pd.Data
     table = _objects(catalogue.paths())
     code = np.frombuffer(b"".join(codes), "<u4")
     flag_array = np.frombuffer(b"".join(flags), np.uint8)
-    ids = [make_uuid(data[i : i + 16]) for i in range(0, len(data), RECORD)]
+    ids = make_uuids([data[i : i + 16] for i in range(0, len(data), RECORD)])
     eids = _objects([catalogue.eid(row) for row, _ in firsts])
     level = pd.MultiIndex(
         levels=[pd.Index(eids, dtype=object), pd.Index(_objects(ids), dtype=object)],
-        codes=[np.repeat(np.arange(len(eids)), count).tolist(), list(range(len(ids)))],
+        codes=[np.repeat(np.arange(len(eids)), count), np.arange(len(ids))],  # type: ignore[list-item]
         names=["eid", "id"],
         verify_integrity=False,
     )
