@@ -207,3 +207,23 @@ def test_no_figure_needs_pyplot(tmp_path):
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     code = "import sys, fascicle.demo; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_without_matplotlib(tmp_path, monkeypatch):
+    import sys
+
+    from click.testing import CliRunner
+
+    from fascicle.cli.app import fascicle
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr("fascicle.demo.tour.find_spec", lambda name: None)
+    monkeypatch.setattr("fascicle.cli.demo.find_spec", lambda name: None)
+    with pytest.raises(DemoError, match="matplotlib, which is not installed"):
+        walk(tmp_path / "a", size="tiny")
+    assert not (tmp_path / "a").exists()  # said before any work
+    result = CliRunner().invoke(fascicle, ["demo", str(tmp_path / "b"), "--size", "tiny"])
+    assert result.exit_code == 0 and "fascicle.find(" in result.stdout
+    assert "no figures: matplotlib is not installed" in result.stderr
+    assert (tmp_path / "b" / "sessions.pqt").exists()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from fascicle.cli import output
 from fascicle.cli.app import debug_option
 
 
@@ -34,4 +36,7 @@ def demo(folder: Path, size: str, seed: int) -> None:
     """
     from fascicle.demo import walk
 
-    walk(folder, size=size, seed=seed, say=click.echo)
+    figures = find_spec("matplotlib") is not None
+    walk(folder, size=size, seed=seed, figures=figures, say=click.echo)
+    if not figures:
+        output.note("no figures: matplotlib is not installed (pip install 'fascicle[plot]')")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fascicle.demo.roster import SIZES, get_size
+from fascicle.demo.roster import SIZES, DemoError, get_size
 
 if TYPE_CHECKING:
     from fascicle.demo.roster import Size
@@ -143,6 +144,11 @@ def walk(
     >>> from fascicle.demo import walk
     >>> walk("demo-lab", size="tiny", say=print)  # doctest: +SKIP
     """
+    if figures and find_spec("matplotlib") is None:
+        raise DemoError(
+            "figures need matplotlib, which is not installed",
+            hint="pip install 'fascicle[plot]', or leave them out: figures=False",
+        )
     tell: Say = say if say is not None else lambda line: None
     root = Path(folder).expanduser()
     chosen = get_size(size)
