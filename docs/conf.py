@@ -59,6 +59,8 @@ html_title = "fascicle"
 html_static_path = ["_static"]
 html_css_files = ["fascicle.css"]
 html_show_sourcelink = False
+# The reference alone has pages below pages to list at the side.
+html_sidebars: dict[str, list[str]] = {"*": [], "tutorials/*": []}
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,

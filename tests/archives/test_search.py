@@ -211,6 +211,7 @@ def test_sessions_are_a_sequence_and_a_table(small: Path) -> None:
         found[3]
     assert repr(found).startswith("3 sessions\n")
     assert "<table" in found._repr_html_() and "archive" not in found._repr_html_()
+    assert "nowrap" in found._repr_html_()  # an eid takes one line
     one = fascicle.find(subject="B-1", archives=small)
     assert repr(one).startswith("1 session with subject='B-1'")
     none = fascicle.find(subject="<i>", archives=small)

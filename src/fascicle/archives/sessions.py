@@ -184,7 +184,10 @@ class Sessions:
             reasons = "".join(f"<p>{html.escape(reason)}</p>" for reason in self.why_empty())
             return f"{title}{reasons}</div>"
         more = f"<p>… and {len(self) - _SHOWN} more</p>" if len(self) > _SHOWN else ""
-        return f"{title}{self._head().to_html(index=False, border=0)}{more}</div>"
+        table = self._head().to_html(index=False, border=0)
+        # Ids and dates have hyphens, which browsers break lines at.
+        scrolled = f'<div style="overflow-x: auto; white-space: nowrap">{table}</div>'
+        return f"{title}{scrolled}{more}</div>"
 
     def _headline(self) -> str:
         terms = ", ".join(f"{term}={value!r}" for term, value in self.terms.items())
