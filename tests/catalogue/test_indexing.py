@@ -183,12 +183,20 @@ def test_the_lab_of_sessions_whose_folders_name_none(folder: Path) -> None:
     assert [catalogue.session(r).lab for r in range(2)] == ["labB", "labA"]
     assert files(catalogue) == files(first), "recorded ids stay, and so does the place"
     assert index(folder, lab="labB").number == 2
+    later, _ = indexed(folder)  # a lab once given stays, and the place with it
+    assert [later.session(r) for r in range(2)] == [catalogue.session(r) for r in range(2)]
+    assert not index(folder).removed
     fresh = folder.parent / "fresh"
     put(fresh, OTHER, f"labB/Subjects/{OTHER}")
     twins, _ = indexed(fresh, lab="labB")
     assert len(set(twins.eids())) == twins.n_sessions == 2
     assert set(files(twins)) == {OTHER, f"labB/Subjects/{OTHER}"}
     assert files(indexed(fresh, lab="labB")[0]) == files(twins)
+
+
+def test_what_is_no_name_of_a_lab(folder: Path) -> None:
+    with pytest.raises(CatalogueError, match="'bad lab' is no name of a lab"):
+        index(folder, lab="bad lab")
 
 
 UUID_A = "6f1d3a2c-5b7e-4c0a-9d8e-2b4f6a1c3e5d"

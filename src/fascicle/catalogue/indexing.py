@@ -6,6 +6,7 @@ import os
 import time
 from typing import Any
 
+from fascicle.alf import spec
 from fascicle.catalogue.query import Catalogue
 from fascicle.catalogue.report import IndexReport
 from fascicle.catalogue.scan import scan
@@ -58,6 +59,10 @@ def index(
     if not store.root.is_dir():
         raise CatalogueError(
             f"{store.root} is no folder", hint="give the folder that holds the recordings"
+        )
+    if lab and spec.parse_session(f"{lab}/Subjects/subject/2020-01-01/001") is None:
+        raise CatalogueError(
+            f"{lab!r} is no name of a lab", hint="letters, digits and _ alone may be in it"
         )
     report = IndexReport(store.root)
     clock = Clock(report.seconds)

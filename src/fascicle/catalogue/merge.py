@@ -134,10 +134,12 @@ class Merger:
         place = []
         for f, n in zip(self.listing.sessions, old, strict=True):
             lab = f.lab or self.wanted["lab"]
+            if n is not None and not self.new_ids:
+                lab = sessions[n].lab or lab  # a lab once given stays
             usual = session_folder(lab, f.subject, f.date, f.number)
             folder = "" if f.path == usual else f.path
             if n is not None and not self.new_ids:
-                sessions[n] = replace(sessions[n], lab=sessions[n].lab or lab, folder=folder)
+                sessions[n] = replace(sessions[n], lab=lab, folder=folder)
                 place.append(n)
                 continue
             eid = identity.session_id(lab, f.subject, f.date, f.number)
