@@ -131,3 +131,17 @@ def test_load_of_an_ambiguous_object_says_which_there_are(lab: Path, recording: 
 def test_load_to_an_unknown_format_is_a_mistake_in_the_command(lab: Path) -> None:
     code, _, err = invoke("load", SESSION, "trials", "--to", "trials.xlsx")
     assert code == 2 and ".npz, .csv, .pqt" in err
+
+
+def test_load_refuses_to_write_nothing(tmp_path: Path) -> None:
+    place = tmp_path / "lab/Subjects/s1/2020-01-01/001"
+    place.mkdir(parents=True)
+    (place / "words.a.json").write_text('{"a": 1}')
+    package.index(tmp_path)
+    for name in ("words.npz", "words.pqt", "words.csv"):
+        where = ["--in", tmp_path, "2020-01-01_1_s1", "words", "--to", tmp_path / name]
+        code, out, err = invoke("load", *where)
+        assert (code, out) == (3, "") and "nothing to write: a is no array" in err
+        assert not (tmp_path / name).exists()
+    code, _, err = invoke("load", *where[:-1], tmp_path / "nowhere" / "words.csv")
+    assert code == 2 and "there is no folder" in err

@@ -24,6 +24,8 @@ SUFFIXES = (".npz", ".csv", ".pqt")
 def _target(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
     if value is not None and value.suffix not in SUFFIXES:
         raise click.BadParameter(f"{value.name!r} has to end in {', '.join(SUFFIXES)}", ctx, param)
+    if value is not None and not value.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(value.parent)!r}", ctx, param)
     return value
 
 
@@ -121,6 +123,7 @@ def _write(bunch: AlfBunch, target: Path) -> None:
             f"the attributes are no one table: {error}",
             hint=f"write {target.with_suffix('.npz')}, or choose some with --attribute",
         ) from error
+    _complain_of(bunch, [key for key, value in bunch.items() if isinstance(value, dict)])
     if target.suffix == ".csv":
         frame.to_csv(target, index=False)
     else:
@@ -135,6 +138,17 @@ def _write_parquet(frame: pd.DataFrame, target: Path) -> None:
     table = pa.Table.from_pandas(frame)
     metadata = {**(table.schema.metadata or {}), b"one_metadata": b"{}"}
     pq.write_table(table.replace_schema_metadata(metadata), target)
+
+
+def _complain_of(bunch: AlfBunch, left: list[str]) -> None:
+    """Say which attributes are not written; that is an error if there are no others."""
+    if left and len(left) == len(bunch):
+        raise FascicleError(
+            f"there is nothing to write: {', '.join(left)} is no array and no table",
+            hint="fascicle.open(…).open(…).load(…) in Python returns it",
+        )
+    if left:
+        output.note(f"not written, since they are no arrays: {', '.join(left)}")
 
 
 def _write_npz(bunch: AlfBunch, target: Path) -> None:
@@ -154,6 +168,5 @@ def _write_npz(bunch: AlfBunch, target: Path) -> None:
     for key, value in arrays.items():  # text as fixed-width text: no pickle is needed to read it
         if value.dtype.hasobject:
             arrays[key] = value.astype(str)
-    if left:
-        output.note(f"not written, since they are no arrays: {', '.join(left)}")
+    _complain_of(bunch, left)
     np.savez(target, **arrays)
