@@ -93,7 +93,13 @@ def _escape(app: Sphinx, ctx: object, lines: list[str]) -> None:
     lines[:] = [line.replace("*", r"\*") for line in lines]
 
 
+def _skip(app: Sphinx, what: str, name: str, member: object, skip: bool, options: object) -> bool:
+    """Leave out the slots of a class: its docstring describes them already."""
+    return skip or repr(member) == "SLOTS_ATTR"
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", _prepare_home)
+    app.connect("autodoc-skip-member", _skip)
     app.connect("sphinx-click-process-description", _escape)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
