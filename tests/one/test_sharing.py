@@ -6,7 +6,6 @@ import gc
 import multiprocessing
 import os
 import pickle
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ def answers(one: One) -> list[Any]:
     ]
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files as Linux does")
 def test_hundreds_of_objects_hold_few_files(lab_folder: Path) -> None:
     gc.collect()
     before = len(os.listdir("/proc/self/fd"))
@@ -74,7 +72,6 @@ def _ask(one: One, queue: Any) -> None:
     queue.put(answers(one))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_uses_an_object_that_was_open(lab: One) -> None:
     wanted = answers(lab)

@@ -150,7 +150,6 @@ print(sorted(os.listdir(store)))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a read-only file system of its own")
 def test_a_read_only_store_is_checked_by_size_and_left_alone(tmp_path) -> None:
     command = ["unshare", "-rm", sys.executable, "-c", READ_ONLY, str(tmp_path), SHA]
     run = subprocess.run(command, capture_output=True, text=True)

@@ -149,7 +149,6 @@ print(json.dumps(answer))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a small file system of its own")
 def test_a_disk_that_fills_up(server, tmp_path) -> None:
     server.put("/small", b"abc")
     server.put("/large", random.Random(4).randbytes(20 << 20))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fascicle._lazy import attach
+
 if TYPE_CHECKING:
     from fascicle.archives.base import Archive, Capabilities, DatasetRef, Source
     from fascicle.archives.folder import FolderArchive
@@ -35,16 +37,4 @@ _HOMES = {
     "open_archive": "search",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(__name__, _HOMES)

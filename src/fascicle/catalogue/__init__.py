@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fascicle._lazy import attach
+
 if TYPE_CHECKING:
     from fascicle.catalogue.change import Change as Change
     from fascicle.catalogue.change import DatasetRow as DatasetRow
@@ -28,16 +30,4 @@ _PLACES = {
 }
 __all__ = sorted(_PLACES)
 
-
-def __getattr__(name: str) -> object:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = attach(__name__, _PLACES)

@@ -6,8 +6,9 @@ ALF files, `walk` goes through it as a user would. All names are loaded on first
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fascicle._lazy import attach
 
 if TYPE_CHECKING:
     from fascicle.demo.lab import DESCRIPTION, describe, make_lab, read_description
@@ -52,12 +53,4 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "DemoError",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = attach(__name__, _WHERE)

@@ -13,8 +13,9 @@ serves any release that is laid out this way.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from fascicle._lazy import attach
 
 if TYPE_CHECKING:
     from fascicle.errors import (
@@ -55,14 +56,4 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "BehaviorCloudCacheVersionException",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(__name__, _HOMES)

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fascicle._lazy import attach
+
 if TYPE_CHECKING:
     from fascicle.testing.archives import ArchiveTests
     from fascicle.testing.s3 import S3Server
@@ -26,14 +28,4 @@ __all__ = ["ArchiveTests", "S3Server"]
 
 _HOMES = {"ArchiveTests": "archives", "S3Server": "s3"}
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(__name__, _HOMES)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fascicle._lazy import attach
+
 if TYPE_CHECKING:
     from fascicle.transfer.ledger import Check, Ledger, Row, verify_store
     from fascicle.transfer.limits import Limits
@@ -53,16 +55,4 @@ _HOMES = {
     "verify_store": "ledger",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(__name__, _HOMES)
