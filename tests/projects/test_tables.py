@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from fascicle.errors import BadFileError, ConfigurationError
+from fascicle.formats.project import parse_config
 from fascicle.projects import TableConfig, known_projects, load_config
-from fascicle.projects.config import parse_config
 from fascicle.projects.ids import MAX_WORDS, ids_of_frame, read_ids, write_ids
 from fascicle.projects.tables import copy_name, enrich, finish, join, literal, read_parsed
 

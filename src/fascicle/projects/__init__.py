@@ -23,21 +23,21 @@ if TYPE_CHECKING:
         MissingLocalManifestWarning,
         OutdatedManifestWarning,
     )
+    from fascicle.formats.project import ProjectConfig, TableConfig, known_projects, load_config
     from fascicle.projects.allen import (
         VisualBehaviorNeuropixelsProjectCache,
         VisualBehaviorOphysProjectCache,
     )
     from fascicle.projects.cache import ProjectCache
-    from fascicle.projects.config import ProjectConfig, TableConfig, known_projects, load_config
 
 _HOMES = {
     "ProjectCache": "fascicle.projects.cache",
     "VisualBehaviorNeuropixelsProjectCache": "fascicle.projects.allen",
     "VisualBehaviorOphysProjectCache": "fascicle.projects.allen",
-    "ProjectConfig": "fascicle.projects.config",
-    "TableConfig": "fascicle.projects.config",
-    "known_projects": "fascicle.projects.config",
-    "load_config": "fascicle.projects.config",
+    "ProjectConfig": "fascicle.formats.project",
+    "TableConfig": "fascicle.formats.project",
+    "known_projects": "fascicle.formats.project",
+    "load_config": "fascicle.formats.project",
     "OutdatedManifestWarning": "fascicle.errors",
     "MissingLocalManifestWarning": "fascicle.errors",
     "BehaviorCloudCacheVersionException": "fascicle.errors",

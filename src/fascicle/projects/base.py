@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from fascicle import settings
+from fascicle.archives.layout import Store
+from fascicle.archives.versions import Versions
 from fascicle.errors import (
     BehaviorCloudCacheVersionException,
     ConfigurationError,
@@ -19,10 +21,8 @@ from fascicle.errors import (
     nearest,
 )
 from fascicle.formats.manifest import Manifest, manifest_name
+from fascicle.formats.project import ProjectConfig, load_config
 from fascicle.formats.versions import Version, is_version
-from fascicle.projects.config import ProjectConfig, load_config
-from fascicle.projects.versions import Versions
-from fascicle.releases.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import BadFileError
-from fascicle.projects.config import TableConfig
+from fascicle.formats.project import TableConfig
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -38,7 +38,7 @@ from fascicle.errors import ConfigurationError, nearest
 from fascicle.formats.paths import path_problem
 from fascicle.formats.versions import is_version
 
-_FOLDER = Path(__file__).parent / "data"
+_FOLDER = Path(__file__).parent / "projects"
 
 
 @dataclass(frozen=True, slots=True)

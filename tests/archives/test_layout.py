@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from fascicle.archives.layout import LAST_USED, RECORD, Store, sorted_names, write_if_allowed
 from fascicle.errors import HashMismatch, ManifestError, NotHereError, UnsafeTarget
 from fascicle.formats.manifest import Manifest, manifest_name
-from fascicle.releases.store import LAST_USED, RECORD, Store, sorted_names, write_if_allowed
 from fascicle.transfer import Ledger
 
 CONTENT = b"some bytes"
@@ -84,7 +84,7 @@ def test_a_file_is_verified_once(store: Store, monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: object) -> str:
         pytest.fail("read again")
 
-    from fascicle.releases import store as home
+    from fascicle.archives import layout as home
 
     with monkeypatch.context() as patch:
         patch.setattr(home, "file_digest", refuse)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fascicle import settings
+from fascicle.archives.layout import Store, sorted_names
 from fascicle.errors import (
     HashMismatch,
     IncompleteWarning,
@@ -18,9 +19,8 @@ from fascicle.errors import (
 )
 from fascicle.formats.locations import endpoint_from_environment
 from fascicle.formats.manifest import MAX_BYTES, FileEntry, Manifest
-from fascicle.projects.config import ProjectConfig
-from fascicle.releases.bucket import Bucket
-from fascicle.releases.store import Store, sorted_names
+from fascicle.formats.project import ProjectConfig
+from fascicle.transfer.bucket import Bucket
 
 if TYPE_CHECKING:
     from fascicle.transfer.bars import Shown

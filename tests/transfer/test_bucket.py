@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from fascicle.errors import AccessDenied, OfflineError, RemoteNotFound, ServerError
-from fascicle.releases.bucket import MAX_PAGE, Bucket, Listed, parse_listing
 from fascicle.testing.s3 import S3Server
+from fascicle.transfer.bucket import MAX_PAGE, Bucket, Listed, parse_listing
 
 
 @pytest.fixture(scope="module")
