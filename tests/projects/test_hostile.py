@@ -166,7 +166,7 @@ def test_a_manifest_that_is_too_large(
     hostile: Hostile, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hostile.publish(b" " * 5000)
-    from fascicle.projects import versions
+    from fascicle.archives import versions
 
     monkeypatch.setattr(versions, "MAX_BYTES", 1000)
     with pytest.raises(ManifestError, match="bytes"):
