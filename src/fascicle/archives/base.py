@@ -6,7 +6,7 @@ with these few methods, and one subclass of ``fascicle.testing.ArchiveTests``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
@@ -17,6 +17,7 @@ from fascicle.transfer.source import Source as Source
 if TYPE_CHECKING:
     from fascicle.archives.session import OpenSession
     from fascicle.catalogue import Catalogue
+    from fascicle.transfer.bars import Shown
 
 #: How a session is named: its eid, its path, ``2020-01-01_1_subject``, or an open session.
 SessionName: TypeAlias = "str | UUID | Path | OpenSession"
@@ -89,6 +90,46 @@ class Archive(Protocol):
         ------
         SessionNotFound, ALFObjectNotFound
             If the catalogue has no such session or dataset.
+        """
+        ...
+
+    @property
+    def store(self) -> Path | None:
+        """The folder that files are fetched into; of a folder the folder itself.
+
+        None where nothing can be kept on this machine.
+        """
+        ...
+
+    def targets(self, datasets: Sequence[DatasetRef]) -> list[Path]:
+        """Return where each dataset is on this machine, or would be once fetched, in order.
+
+        Raises
+        ------
+        SessionNotFound, ALFObjectNotFound
+            If the catalogue has no such session or dataset.
+        """
+        ...
+
+    def bring(self, datasets: Sequence[DatasetRef], *, progress: Shown = None) -> list[Path]:
+        """Return the files of datasets on this machine, in order: there, whole, verified.
+
+        What is not here is fetched, all in one batch.
+
+        Parameters
+        ----------
+        datasets : sequence of DatasetRef
+        progress : bool or 'each', optional
+            Show one bar for all, or one for each file; by default one on a terminal.
+
+        Raises
+        ------
+        SessionNotFound, ALFObjectNotFound
+            If the catalogue has no such session or dataset, or a folder lacks the file.
+        OfflineError, NotHereError
+            If files are not here and nothing may be fetched; the message says which.
+        TransferError, HashMismatch
+            If one cannot be fetched, or is not what the record says.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from fascicle.errors import ALFObjectNotFound, SessionNotFound, nearest
 
 if TYPE_CHECKING:
     from fascicle.catalogue import Catalogue, Datasets
+    from fascicle.transfer.bars import Shown
 
 _REFERENCE = re.compile(r"(\d{4}-\d\d-\d\d)_(\d{1,3})_(.+)")
 _MEDIA_TYPES = {
@@ -91,34 +92,74 @@ class FolderArchive:
         SessionNotFound, ALFObjectNotFound
             If the index has no such session or dataset.
         """
+        sources = []
+        for place, held, k in self._places(datasets):
+            _, md5, size = held.record(k)
+            sources.append(
+                Source(
+                    url=place.as_uri(),
+                    size=size,
+                    hash=md5,
+                    algorithm="md5" if md5 else "",
+                    media_type=_MEDIA_TYPES.get(place.suffix.lower(), "application/octet-stream"),
+                )
+            )
+        return sources
+
+    @property
+    def store(self) -> Path:
+        """The folder itself."""
+        return self.folder
+
+    def targets(self, datasets: Sequence[DatasetRef]) -> list[Path]:
+        """Return where each dataset is, or should be, in the folder.
+
+        Raises
+        ------
+        SessionNotFound, ALFObjectNotFound
+            If the index has no such session or dataset.
+        """
+        return [place for place, _, _ in self._places(datasets)]
+
+    def bring(self, datasets: Sequence[DatasetRef], *, progress: Shown = None) -> list[Path]:
+        """Return the files of datasets; a folder fetches nothing.
+
+        Raises
+        ------
+        SessionNotFound, ALFObjectNotFound
+            If the index has no such session or dataset, or its file is not here.
+        """
+        paths = self.targets(datasets)
+        missing = [k for k, path in enumerate(paths) if not path.is_file()]
+        if missing:
+            eid, name = datasets[missing[0]]
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            session = self.catalogue().session(self._row(eid)).path
+            raise ALFObjectNotFound(
+                f"{name}{more} of {session} is in the index of {self.name}, "
+                "yet its file is not here",
+                hint=f"copy it to {paths[missing[0]]}, or update the index: "
+                f"fascicle index {self.name}",
+            )
+        return paths
+
+    def _places(self, datasets: Iterable[DatasetRef]) -> Iterator[tuple[Path, Datasets, int]]:
+        """Go through the datasets' files, and their positions among those of their sessions."""
         cat = self.catalogue()
         rows: dict[UUID, tuple[Path, Datasets, dict[str, int]]] = {}
-        sources = []
         for eid, path in datasets:
             if eid not in rows:
                 row = self._row(eid)
                 held = cat.datasets(row)
-                places = {p: i for i, p in enumerate(held.rel_paths)}
-                rows[eid] = self.folder / cat.session(row).path, held, places
-            folder, held, places = rows[eid]
-            if path not in places:
+                numbers = {p: i for i, p in enumerate(held.rel_paths)}
+                rows[eid] = self.folder / cat.session(row).path, held, numbers
+            folder, held, numbers = rows[eid]
+            if path not in numbers:
                 raise ALFObjectNotFound(
                     f"session {eid} has no dataset {path!r}",
-                    hint=nearest(path, places) or "archive.open(eid).list() shows what it has",
+                    hint=nearest(path, numbers) or "archive.open(eid).list() shows what it has",
                 )
-            _, md5, size = held.record(places[path])
-            sources.append(
-                Source(
-                    url=(folder / path).as_uri(),
-                    size=size,
-                    hash=md5,
-                    algorithm="md5" if md5 else "",
-                    media_type=_MEDIA_TYPES.get(
-                        Path(path).suffix.lower(), "application/octet-stream"
-                    ),
-                )
-            )
-        return sources
+            yield folder / path, held, numbers[path]
 
     def open(self, session: SessionName) -> OpenSession:
         """Return one session.

@@ -13,7 +13,7 @@ from fascicle.archives import match
 from fascicle.archives.base import Archive, DatasetRef
 from fascicle.archives.choosing import Shelf
 from fascicle.archives.select import split_path
-from fascicle.errors import ALFMultipleObjectsFound, ALFObjectNotFound, SessionNotFound
+from fascicle.errors import ALFMultipleObjectsFound, SessionNotFound
 
 if TYPE_CHECKING:
     from datetime import date as Date
@@ -159,19 +159,21 @@ class OpenSession:
         revision: str | None = None,
         qc: str | int = "FAIL",
     ) -> builtins.list[Path]:
-        """Return the local files of what `list` lists, parameters alike.
+        """Return the files of what `list` lists, fetched if need be; parameters alike.
 
         Raises
         ------
         ALFObjectNotFound
-            If one of the files is not here.
+            If a folder lacks one of the files.
+        OfflineError, NotHereError, TransferError
+            If one is not here and cannot be fetched.
         ALFMultipleRevisionsFound
             If several revisions of a dataset are marked as the default.
         """
         shelf = self._shelf()
         positions = shelf.matching(datasets, collection, match.qc(qc))
         paths = sorted(shelf.paths[c.position] for c in shelf.one_each(positions, revision))
-        return [self._file(path) for path in paths]
+        return self._bring(paths)
 
     def collections(self, datasets: str | Sequence[str] | None = None) -> builtins.list[str]:
         """Return the collections that hold such datasets, sorted; ``""`` is the session itself."""
@@ -235,7 +237,7 @@ class OpenSession:
         shelf = self._shelf()
         positions = shelf.of_object(object, collection, attribute, namespace, match.qc(qc))
         paths = shelf.pick(object, positions, collection, revision, match.qc(qc))
-        return load_object([self._file(p) for p in paths], mmap=mmap, short_keys=short_keys)
+        return load_object(self._bring(paths), mmap=mmap, short_keys=short_keys)
 
     def read(
         self,
@@ -279,7 +281,7 @@ class OpenSession:
         revision: str | None = None,
         qc: str | int = "FAIL",
     ) -> Path:
-        """Return the local file of one dataset; parameters and errors as for `read`."""
+        """Return the file of one dataset, fetched if need be; parameters are those of `read`."""
         shelf = self._shelf()
         if dataset in shelf.paths:
             return self._file(dataset)
@@ -333,17 +335,11 @@ class OpenSession:
         return Shelf(self.datasets, marked=marked, label=self.record.path)
 
     def _file(self, rel_path: str) -> Path:
-        (source,) = self.archive.locate([DatasetRef(self.eid, rel_path)])
-        path = source.local_path()
-        if path is None or not path.is_file():
-            raise ALFObjectNotFound(
-                f"{rel_path} of {self.record.path} is in the index of {self.archive.name}, "
-                "yet its file is not here",
-                hint=f"copy it to {path}, or update the index: fascicle index {self.archive.name}"
-                if path
-                else f"it lies at {source.url}",
-            )
-        return path
+        return self._bring([rel_path])[0]
+
+    def _bring(self, rel_paths: Sequence[str]) -> builtins.list[Path]:
+        """Return the files of datasets; what is not here comes in one batch."""
+        return self.archive.bring([DatasetRef(self.eid, path) for path in rel_paths])
 
 
 def human_bytes(size: float) -> str:

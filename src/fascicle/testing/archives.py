@@ -13,9 +13,11 @@ import pytest
 import fascicle
 from fascicle.alf import spec
 from fascicle.archives.base import SEARCH_TERMS, Archive, DatasetRef
+from fascicle.archives.folder import FolderArchive
 from fascicle.archives.select import split_path
 from fascicle.archives.session import OpenSession
 from fascicle.errors import ALFObjectNotFound, ALFWarning, FascicleError, SessionNotFound
+from fascicle.transfer.hashes import file_digest
 
 #: So many sessions are looked at closely, spread over the archive.
 LOOKED_AT = 6
@@ -97,6 +99,25 @@ class ArchiveTests:
                     digest = hashlib.new(source.algorithm, path.read_bytes())
                     assert digest.hexdigest() == source.hash
 
+    def test_brings_each_dataset(self, archive: Archive, sessions: list[OpenSession]) -> None:
+        """Files come in the order asked for, where they are said to come, whole."""
+        for session in sessions[:2]:
+            refs = [DatasetRef(session.eid, path) for path in session.list(every_revision=True)]
+            refs.reverse()
+            targets = archive.targets(refs)
+            here = [n for n, target in enumerate(targets) if target.is_file()]
+            if archive.store is None or not isinstance(archive, FolderArchive):
+                here = list(range(len(refs)))  # what is not here is fetched
+            some = [refs[n] for n in here]
+            brought = archive.bring(some)
+            assert brought == [targets[n] for n in here]
+            for path, source in zip(brought, archive.locate(some), strict=True):
+                assert archive.store in path.parents
+                assert source.size in (None, path.stat().st_size)
+                if source.hash:
+                    assert file_digest(path, source.algorithm) == source.hash
+        assert archive.bring([]) == archive.targets([]) == []
+
     def test_says_when_there_is_no_dataset(
         self, archive: Archive, sessions: list[OpenSession]
     ) -> None:
@@ -105,6 +126,10 @@ class ArchiveTests:
             archive.locate([DatasetRef(sessions[0].eid, "alf/no.such.npy")])
         with pytest.raises(SessionNotFound):
             archive.locate([DatasetRef(uuid4(), "alf/spikes.times.npy")])
+        with pytest.raises(ALFObjectNotFound):
+            archive.bring([DatasetRef(sessions[0].eid, "alf/no.such.npy")])
+        with pytest.raises(SessionNotFound):
+            archive.targets([DatasetRef(uuid4(), "alf/spikes.times.npy")])
 
     def test_lists(self, sessions: list[OpenSession]) -> None:
         """Lists are sorted, without repeats, and one revision of each dataset."""
