@@ -232,6 +232,7 @@ class Committer:
                             hash=task.digest,
                             state=task.state,
                             origin=task.source.origin,
+                            brought=True,
                         )
                     )
                 placed.append((task.job, None))

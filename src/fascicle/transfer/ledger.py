@@ -11,8 +11,9 @@ import contextlib
 import json
 import os
 import secrets
+import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -47,6 +48,9 @@ class Row(NamedTuple):
         Scheme and host or bucket that it came from.
     time_ns : int
         When this row was made.
+    brought : bool
+        Whether the file was brought here by a transfer. One that was there before is its owner's,
+        although it was found to be whole.
     """
 
     path: str
@@ -58,11 +62,12 @@ class Row(NamedTuple):
     state: State = "unverified"
     origin: str = ""
     time_ns: int = 0
+    brought: bool = False
 
-    def fits(self, stat: os.stat_result) -> bool:
+    def fits(self, seen: os.stat_result) -> bool:
         """Return whether a file looks as it did when this row was made."""
-        seen = stat.st_size, stat.st_mtime_ns, stat.st_ino
-        return self.state != "gone" and seen == (self.size, self.mtime_ns, self.inode)
+        looks = seen.st_size, seen.st_mtime_ns, seen.st_ino
+        return self.state != "gone" and looks == (self.size, self.mtime_ns, self.inode)
 
 
 class Ledger:
@@ -143,8 +148,10 @@ class Ledger:
     def note(self, path: Path, *, algorithm: str, digest: str, state: State, origin: str) -> Row:
         """Return the row of a file as it looks now; it still has to be added."""
         seen = os.stat(path)
+        name = relative(path, self.store)
+        known = self.find(name)
         return Row(
-            path=relative(path, self.store),
+            path=name,
             size=seen.st_size,
             mtime_ns=seen.st_mtime_ns,
             inode=seen.st_ino,
@@ -153,6 +160,7 @@ class Ledger:
             state=state,
             origin=origin,
             time_ns=time.time_ns(),
+            brought=known is not None and known.brought and known.hash == digest,
         )
 
     def _refresh(self) -> None:
@@ -245,37 +253,74 @@ class Check(NamedTuple):
     path : str
         Relative to the store.
     status : str
-        ``verified``, ``unverified`` (there was no checksum to hold it against), ``missing`` or
-        ``changed``.
+        ``verified``, ``unverified`` (there was no checksum to hold it against), ``missing``,
+        ``changed``, or ``unreadable`` where the disk gives an error.
     """
 
     path: str
-    status: Literal["verified", "unverified", "missing", "changed"]
+    status: Literal["verified", "unverified", "missing", "changed", "unreadable"]
 
 
-def verify_store(store: Path | str) -> list[Check]:
+def verify_store(
+    store: Path | str,
+    *,
+    paths: Iterable[str] | None = None,
+    progress: bool | Callable[[Check], object] = False,
+    threads: int | None = None,
+) -> list[Check]:
     """Read every file that the ledger of a store has, and compare it with its checksum.
 
     Parameters
     ----------
     store : path-like
+    paths : iterable of str, optional
+        Only these, relative to the store.
+    progress : bool or callable
+        Show a bar on stderr, or call this with what was found of each file as it is found.
+    threads : int, optional
+        How many files are read at once; by default as many as there are cores, 8 at most.
 
     Returns
     -------
     list of Check
         By path.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     ledger = Ledger(store)
+    rows = ledger.rows()
+    if paths is not None:
+        rows = {path: rows[path] for path in paths if path in rows}
+    # Checksums leave the interpreter's lock, so that threads keep cores or the disk busy.
+    workers = threads or min(8, os.cpu_count() or 1)
     found = []
-    for path, row in sorted(ledger.rows().items()):
-        place = ledger.store / path
-        if not place.is_file():
-            found.append(Check(path, "missing"))
-        elif place.stat().st_size != row.size:
-            found.append(Check(path, "changed"))
-        elif not row.hash:
-            found.append(Check(path, "unverified"))
-        else:
-            same = file_digest(place, row.algorithm) == row.hash
-            found.append(Check(path, "verified" if same else "changed"))
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        checks: Iterable[Check] = pool.map(
+            lambda path: _check(ledger.store / path, rows[path]), sorted(rows)
+        )
+        if progress is True:
+            from tqdm import tqdm
+
+            checks = tqdm(checks, total=len(rows), unit="file", desc="verify")
+        for check in checks:
+            found.append(check)
+            if callable(progress):
+                progress(check)
     return found
+
+
+def _check(place: Path, row: Row) -> Check:
+    try:
+        seen = os.stat(place)
+        if not stat.S_ISREG(seen.st_mode):
+            return Check(row.path, "missing")
+        if seen.st_size != row.size:
+            return Check(row.path, "changed")
+        if not row.hash:
+            return Check(row.path, "unverified")
+        same = file_digest(place, row.algorithm) == row.hash
+    except (FileNotFoundError, NotADirectoryError):
+        return Check(row.path, "missing")
+    except OSError:
+        return Check(row.path, "unreadable")
+    return Check(row.path, "verified" if same else "changed")

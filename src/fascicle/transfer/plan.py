@@ -69,11 +69,33 @@ class Plan:
         The folder that all targets are in.
     notes : tuple of str
         What to know before running it.
+    after : tuple of callable
+        Called with the result once it has run, such as what records the files in an index. They
+        have to pickle. What goes wrong in one is a note of the result: the files stay.
+    parts : tuple of Plan
+        The plans that this one is made of, where files go into several stores.
     """
 
     items: tuple[Item, ...]
     store: Path
     notes: tuple[str, ...] = field(default=())
+    after: tuple[Callable[[Result], object], ...] = field(default=())
+    parts: tuple[Plan, ...] = field(default=())
+
+    @classmethod
+    def join(cls, plans: Iterable[Plan]) -> Plan:
+        """Return one plan for files that go into several stores.
+
+        Parameters
+        ----------
+        plans : iterable of Plan
+            One for each store.
+        """
+        parts = tuple(plans)
+        if len(parts) == 1:
+            return parts[0]
+        items = tuple(item for part in parts for item in part.items)
+        return cls(items, _common(part.store for part in parts), parts=parts)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -146,6 +168,12 @@ class Plan:
             Largest size in bytes; files of unknown size stay.
         """
         wanted, unwanted = list(include), list(exclude)
+        if self.parts:
+            some = [
+                part.select(include=wanted, exclude=unwanted, max_size=max_size)
+                for part in self.parts
+            ]
+            return replace(Plan.join(some), notes=self.notes, after=self.after)
 
         def matches(item: Item, patterns: list[str]) -> bool:
             names = relative(item.target, self.store), item.target.name
@@ -163,7 +191,13 @@ class Plan:
         )
 
     def split(self, n: int) -> list[Plan]:
-        """Return up to ``n`` plans of about the same number of bytes, for as many workers."""
+        """Return up to ``n`` plans of about the same number of bytes, for as many workers.
+
+        Each does for its files what is to be done after them. Files of several stores stay apart,
+        so that there may be more plans than asked for.
+        """
+        if self.parts:
+            return [some for part in self.parts for some in part.split(n)]
         bins: list[tuple[int, int, list[int]]] = [(0, i, []) for i in range(max(1, n))]
         order = sorted(range(len(self.items)), key=lambda i: -self.items[i].bytes)
         for i in order:
@@ -219,22 +253,32 @@ class Plan:
             Parts of large files stay, and a later run continues them.
         """
         from fascicle.transfer.engine import run
+        from fascicle.transfer.result import finish, joined
 
-        return run(
-            self,
-            progress=progress,
-            parallel=parallel,
-            limits=limits,
-            offline=offline,
-            on_mismatch=on_mismatch,
-            headers=headers,
-            access=access,
-        )
+        results = [
+            finish(
+                run(
+                    part,
+                    progress=progress,
+                    parallel=parallel,
+                    limits=limits,
+                    offline=offline,
+                    on_mismatch=on_mismatch,
+                    headers=headers,
+                    access=access,
+                ),
+                part.after,
+            )
+            for part in self.parts or (self,)
+        ]
+        return finish(joined(results), self.after) if self.parts else results[0]
 
     def describe(self) -> str:
         """Return the plan in words."""
         counts = Counter(item.state for item in self.items)
-        lines = [f"{len(self)} files into {self.store}"]
+        count = f"{len(self)} file" if len(self) == 1 else f"{len(self)} files"
+        stores = dict.fromkeys(part.store for part in self.parts or (self,))
+        lines = [f"{count} into {', '.join(map(str, stores))}"]
         words: dict[ItemState, str] = {
             "here": "here already",
             "known": "here under another name",
@@ -252,7 +296,8 @@ class Plan:
         seconds = self.seconds()
         if seconds:
             lines.append(f"  about {time_text(seconds)}")
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+        notes = [*self.notes, *(note for part in self.parts for note in part.notes)]
+        return "\n".join([*lines, *(f"  note: {note}" for note in notes)])
 
     def __str__(self) -> str:
         return self.describe()
@@ -272,6 +317,13 @@ class Plan:
             f"<table><caption>{escape(head)}<br>{summary}</caption>"
             f"<tr><th>file</th><th>size</th><th>state</th><th>from</th></tr>{rows}</table>"
         )
+
+
+def _common(stores: Iterable[Path]) -> Path:
+    try:
+        return Path(os.path.commonpath(list(stores)))
+    except ValueError:  # none, or on several drives
+        return Path(os.sep)
 
 
 def inside(target: Path | str, store: Path) -> Path:

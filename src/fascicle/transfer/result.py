@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from fascicle.errors import BatchError, FascicleError
+from fascicle.errors import BatchError, FascicleError, IncompleteWarning
 from fascicle.transfer.text import size_text
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Result:
         Bytes that came over the network or from other folders.
     requests : int
         Requests that were made, repeated ones included.
+    notes : tuple of str
+        What did not go well beside the files, such as an index that could not be written.
     """
 
     items: tuple[Outcome, ...]
@@ -109,3 +113,34 @@ class Result:
             if outcome.error is not None
         )
         return f"<table><caption>{escape(str(self))}</caption>{rows}</table>"
+
+
+def finish(result: Result, after: Sequence[Callable[[Result], object]]) -> Result:
+    """Do what is to be done once files are here; what goes wrong becomes a note and a warning.
+
+    The files are whole and in place by then, so that no error here may hide them.
+    """
+    for call in after:
+        try:
+            call(result)
+        except FascicleError as error:
+            text = f"{error.message} ({error.hint})" if error.hint else error.message
+        except Exception as error:  # noqa: BLE001 - whatever it is, the files are here
+            text = f"{type(error).__name__}: {error}"
+        else:
+            continue
+        text = f"the files are here, but not all that follows could be done: {text}"
+        warnings.warn(text, IncompleteWarning, stacklevel=3)
+        result = replace(result, notes=(*result.notes, text))
+    return result
+
+
+def joined(results: Sequence[Result]) -> Result:
+    """Return the results of several plans as one."""
+    return Result(
+        tuple(outcome for result in results for outcome in result.items),
+        sum(result.seconds for result in results),
+        sum(result.bytes for result in results),
+        sum(result.requests for result in results),
+        tuple(note for result in results for note in result.notes),
+    )
