@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import pickle
+import pty
 import re
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +54,28 @@ def test_one_for_each_file(plan: Plan, capfd: pytest.CaptureFixture[str]) -> Non
     assert set(shown) == {*SIZES, "missing.csv"}
     assert "100%" in shown["large.csv"] and "3.00M/3.00M" in shown["large.csv"]
     assert "10.0/10.0" in shown["small.csv"] and "100%" not in shown["missing.csv"]
+
+
+def test_a_log_has_one_line_for_each_file(plan: Plan, capfd: pytest.CaptureFixture[str]) -> None:
+    plan.run(progress="each")
+    written = capfd.readouterr().err
+    assert "\r" not in written and "\x1b" not in written
+    assert [line.partition(":")[0] for line in written.splitlines()] == [*SIZES, "missing.csv"]
+
+
+def test_bars_of_a_terminal_are_drawn_over(plan: Plan) -> None:
+    main, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    code = f"import pickle; pickle.loads({pickle.dumps(plan)!r}).run(progress='each')"
+    written = b""
+    with subprocess.Popen([sys.executable, "-c", code], stderr=its):
+        os.close(its)
+        with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while part := os.read(main, 65_536):
+                written += part
+    os.close(main)
+    assert b"\r" in written and b"\x1b[A" in written
+    assert set(bars(written.decode())) == {*SIZES, "missing.csv"}
 
 
 def test_one_for_all(plan: Plan, capfd: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
@@ -57,13 +58,18 @@ class Bars(Protocol):
 def make_bars(plan: Plan, progress: Shown) -> Bars:
     """Return what shows the progress of a plan."""
     if progress == "each":
-        return FileBars(plan)
+        return FileBars(plan) if _can_redraw() else FileLines(plan)
     if progress is None:
         progress = settings.show_progress() and sys.stderr.isatty()
     return OneBar(plan, shown=progress)
 
 
 def _tqdm(*, shown: bool, **options: Any) -> tqdm[Any]:
+    return _kind(shown)(unit="B", unit_scale=True, disable=not shown, **options)
+
+
+def _kind(shown: bool) -> type[tqdm[Any]]:
+    """Return what draws a bar here: in a notebook, a widget."""
     from tqdm import TqdmWarning, tqdm
 
     kind: type[tqdm[Any]] = tqdm
@@ -71,7 +77,18 @@ def _tqdm(*, shown: bool, **options: Any) -> tqdm[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TqdmWarning)  # a notebook without widgets
             from tqdm.auto import tqdm as kind
-    return kind(unit="B", unit_scale=True, disable=not shown, **options)
+    return kind
+
+
+def _can_redraw() -> bool:
+    """Return whether a bar can be drawn over: on a terminal, or as a widget of a notebook."""
+    widget = any(base.__name__ == "tqdm_notebook" for base in _kind(shown=True).mro())
+    return widget or sys.stderr.isatty()
+
+
+def _has_bar(plan: Plan) -> dict[int, Item]:
+    """Return the files of a plan that have something to show, by number."""
+    return {n: item for n, item in enumerate(plan.items) if item.state not in ("here", "known")}
 
 
 class OneBar:
@@ -101,11 +118,7 @@ class FileBars:
     each = True
 
     def __init__(self, plan: Plan) -> None:
-        self._items = {
-            number: item
-            for number, item in enumerate(plan.items)
-            if item.state not in ("here", "known")
-        }
+        self._items = _has_bar(plan)
         self._bars: dict[int, tqdm[Any]] = {}
 
     def show(self, n_bytes: int, files: Iterable[Underway]) -> None:
@@ -134,3 +147,45 @@ class FileBars:
             size, name = item.source.size, item.target.name
             self._bars[number] = _tqdm(shown=True, total=size, desc=name)
         return self._bars[number]
+
+
+class FileLines:
+    """A bar for each file as it looked last, for logs and pages: one line, once the file is here.
+
+    Several bars at once need a terminal that goes up by lines; elsewhere they would be a heap of
+    fragments.
+    """
+
+    each = True
+
+    def __init__(self, plan: Plan) -> None:
+        self._items = _has_bar(plan)
+        self._done: dict[int, int] = {}
+        self._since = time.monotonic()
+        self._took: dict[int, float] = {}
+
+    def show(self, n_bytes: int, files: Iterable[Underway]) -> None:
+        """Note how far each file is."""
+        for number, done, _ in files:
+            if self._done.get(number) != done:
+                self._took[number] = time.monotonic() - self._since
+                self._done[number] = done
+
+    def close(self, outcomes: Mapping[int, Outcome]) -> None:
+        """Write a line for each file, in the order of the plan."""
+        from tqdm import tqdm
+
+        for number, item in self._items.items():
+            done, total = self._done.get(number, 0), item.source.size
+            if number in outcomes and outcomes[number].error is None:
+                done = total = item.target.stat().st_size
+            line = tqdm.format_meter(
+                n=done,
+                total=total,  # type: ignore[arg-type]  # None where nobody knows it
+                elapsed=self._took.get(number, time.monotonic() - self._since),
+                prefix=item.target.name,
+                unit="B",
+                unit_scale=True,
+                ncols=100,
+            )
+            sys.stderr.write(f"{line}\n")
