@@ -9,7 +9,7 @@ Manifests come from elsewhere: all that they say is checked before any of it is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,9 @@ MAX_BYTES = 512 * 2**20
 MAX_FILES = 1_000_000
 #: A file that claims to be longer (one pebibyte) is refused.
 MAX_SIZE = 2**50
+
+#: The format of what fascicle says in its own manifests.
+FORMAT = 1
 
 _KEYS = (
     "project_name",
@@ -51,8 +54,9 @@ class FileEntry(NamedTuple):
     file_hash : str
         Its checksum in hexadecimal digits, blake2b in the Allen Institute's releases.
     path : str
-        Where it belongs below the folder of the release: the path of the URL without its first
-        part, checked by `fascicle.formats.paths.path_problem`.
+        Where it belongs below the folder of the release, checked by
+        `fascicle.formats.paths.path_problem`: what the manifest says where fascicle published it,
+        else the path of the URL without its first part.
     size : int or None
         Length in bytes, where the manifest says it.
     sha256 : str
@@ -102,6 +106,9 @@ class Manifest:
         What made the release: entries with ``name``, ``version`` and ``comment``.
     metadata_files, data_files : mapping of str to FileEntry
         The tables, and the data.
+    about : mapping
+        What fascicle says of a release that it published: title, license, doi, …; empty for
+        releases of others.
     """
 
     project: str
@@ -110,11 +117,30 @@ class Manifest:
     pipeline: tuple[Mapping[str, Any], ...]
     metadata_files: Mapping[str, FileEntry] = field(repr=False)
     data_files: Mapping[str, FileEntry] = field(repr=False)
+    about: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def ours(self) -> bool:
+        """Whether fascicle published it: its files then lie below the folder of its manifests."""
+        return bool(self.about)
 
     @property
     def name(self) -> str:
         """The name of the manifest's file."""
         return manifest_name(self.project, self.version)
+
+    @property
+    def root(self) -> str:
+        """The folder in the bucket that a release of ours was published to."""
+        return str(self.about.get("root", self.project))
+
+    def place(self, entry: FileEntry) -> str:
+        """Return where a file of a release of ours lies, below the folder of the release.
+
+        So that a release can be moved or mirrored: only what its addresses say below ``root``
+        counts. Unlike ``entry.path`` it may be in a folder of older or newer versions.
+        """
+        return _place(entry.url, self.root)
 
     def files(self) -> Iterator[FileEntry]:
         """Go through all files: first the tables, then the data."""
@@ -140,6 +166,73 @@ class Manifest:
 def manifest_name(project: str, version: str) -> str:
     """Return the file name of a version's manifest."""
     return f"{project}_project_manifest_v{version}.json"
+
+
+def manifest_json(
+    *,
+    project: str,
+    version: str,
+    metadata_files: Iterable[FileEntry],
+    data_files: Iterable[FileEntry],
+    about: Mapping[str, Any],
+    pipeline: Iterable[Mapping[str, Any]],
+    file_id_column: str = "file_id",
+) -> bytes:
+    """Write a manifest of ours: the same files and words always give the same bytes.
+
+    Parameters
+    ----------
+    project, version : str
+        What the release is called.
+    metadata_files, data_files : iterable of FileEntry
+        In the order in which they are to stand.
+    about : mapping
+        What the release says of itself beside: ``root``, ``created``, ``title``, ``license``, …
+    pipeline : iterable of dict
+        What made it.
+    file_id_column : str, optional
+        The column of the tables that holds keys of ``data_files``.
+
+    Returns
+    -------
+    bytes
+        A JSON document with one file per line.
+
+    Raises
+    ------
+    ManifestError
+        If a reader would refuse it.
+    """
+    head = {
+        "project_name": project,
+        "manifest_version": version,
+        "metadata_file_id_column_name": file_id_column,
+        "data_pipeline": list(pipeline),
+        "fascicle": {"format": FORMAT, **{k: v for k, v in about.items() if v}},
+    }
+    lines = [f"{json.dumps(key)}: {_dumps(value)}" for key, value in head.items()]
+    for name, entries in (("metadata_files", metadata_files), ("data_files", data_files)):
+        rows = ",\n".join(f"  {json.dumps(e.key)}: {_dumps(_written(e))}" for e in entries)
+        lines.append(f'"{name}": {{\n{rows}\n}}' if rows else f'"{name}": {{}}')
+    content = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+    parse_manifest(content, where=f"the manifest of {project} {version}")
+    return content
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=False)
+
+
+def _written(entry: FileEntry) -> dict[str, Any]:
+    row = {
+        "url": entry.url,
+        "version_id": entry.version_id,
+        "file_hash": entry.file_hash,
+        "size": entry.size,
+        "sha256": entry.sha256,
+        "path": entry.path,
+    }
+    return {key: value for key, value in row.items() if value is not None}
 
 
 def version_of_name(name: str, project: str = "") -> Version | None:
@@ -234,21 +327,58 @@ def _checked(document: Any, where: str) -> Manifest:
     pipeline = document["data_pipeline"]
     if not isinstance(pipeline, list) or not all(isinstance(step, dict) for step in pipeline):
         raise ManifestError(f"{where} has a data_pipeline that is no list of steps")
+    about = document.get("fascicle", {})
+    if not isinstance(about, dict) or ("fascicle" in document and not about.get("format")):
+        raise ManifestError(f"{where} has a section fascicle that does not say its format")
+    if about and about["format"] != FORMAT:
+        raise ManifestError(
+            f"{where} is of format {_short(about['format'])}, and this reader knows {FORMAT}",
+            hint="a newer fascicle reads it",
+        )
     places: dict[str, FileEntry] = {}
-    tables = _entries(document["metadata_files"], "metadata_files", where, places)
-    data = _entries(document["data_files"], "data_files", where, places)
+    ours = bool(about)
+    tables = _entries(document["metadata_files"], "metadata_files", where, places, ours=ours)
+    data = _entries(document["data_files"], "data_files", where, places, ours=ours)
     _check_places(places, where)
-    return Manifest(project, version, column, tuple(pipeline), tables, data)
+    found = Manifest(project, version, column, tuple(pipeline), tables, data, about)
+    if ours:
+        _check_about(found, where)
+    return found
+
+
+def _check_about(manifest: Manifest, where: str) -> None:
+    """Refuse what a release of ours says of itself if it cannot be so."""
+    root = manifest.about.get("root", manifest.project)
+    if not isinstance(root, str) or path_problem(root):
+        raise ManifestError(f"{where} has a root that names no folder: {_short(root)}")
+    for name in ("created", "title", "license", "doi", "description"):
+        if not isinstance(manifest.about.get(name, ""), str):
+            raise ManifestError(f"{where} has a {name} that is no text")
+    authors = manifest.about.get("authors", [])
+    if not isinstance(authors, list) or not all(isinstance(a, (str, dict)) for a in authors):
+        raise ManifestError(f"{where} has authors that are no list of names")
+    for entry in manifest.files():
+        place = _place(entry.url, root)
+        problem = path_problem(place) if place else f"is not below {root}"
+        if not problem and ".fascicle" in place.casefold().split("/"):
+            problem = "leads into a hidden folder"
+        if problem:
+            raise ManifestError(f"{where}: the address {_short(entry.url)} {problem}")
+
+
+def _place(url: str, root: str) -> str:
+    key = parse_url(url).key
+    return key[len(root) + 1 :] if key.startswith(f"{root}/") else ""
 
 
 def _entries(
-    section: Any, name: str, where: str, places: dict[str, FileEntry]
+    section: Any, name: str, where: str, places: dict[str, FileEntry], *, ours: bool
 ) -> dict[str, FileEntry]:
     if not isinstance(section, dict):
         raise ManifestError(f"{where} has {name} that map no keys to files")
     found = {}
     for key, value in section.items():
-        entry = found[key] = _entry(key, value, f"{where}: {name} {_short(key)}")
+        entry = found[key] = _entry(key, value, f"{where}: {name} {_short(key)}", ours)
         # Names that differ in case alone are one file on many systems.
         other = places.setdefault(entry.path.casefold(), entry)
         if other is not entry and (other.path, other.file_hash) != (entry.path, entry.file_hash):
@@ -258,7 +388,7 @@ def _entries(
     return found
 
 
-def _entry(key: str, value: Any, where: str) -> FileEntry:
+def _entry(key: str, value: Any, where: str, ours: bool) -> FileEntry:
     if not isinstance(value, dict):
         raise ManifestError(f"{where} is no object")
     url, version_id, file_hash = (value.get(k) for k in ("url", "version_id", "file_hash"))
@@ -268,9 +398,14 @@ def _entry(key: str, value: Any, where: str) -> FileEntry:
         parse_url(url)
     except ValueError as error:
         raise ManifestError(f"{where}: {error}") from error
-    path = local_path(url)
+    path = value.get("path") if ours else local_path(url)
+    if not isinstance(path, str):
+        raise ManifestError(f"{where} does not say its path")
     if problem := path_problem(path):
-        raise ManifestError(f"{where}: the path {_short(path)} of its address {problem}")
+        of = "" if ours else " of its address"
+        raise ManifestError(f"{where}: the path {_short(path)}{of} {problem}")
+    if ".fascicle" in path.casefold().split("/"):
+        raise ManifestError(f"{where}: the path {_short(path)} leads into a hidden folder")
     size, sha256 = value.get("size"), value.get("sha256", "")
     if size is not None and (
         not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_SIZE
