@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fascicle.archives.ids import MAX_WORDS, ids_of_frame, read_ids, write_ids
+from fascicle.archives.tables import copy_name, enrich, finish, join, literal, read_parsed
 from fascicle.errors import BadFileError, ConfigurationError
 from fascicle.formats.project import parse_config
 from fascicle.projects import TableConfig, known_projects, load_config
-from fascicle.projects.ids import MAX_WORDS, ids_of_frame, read_ids, write_ids
-from fascicle.projects.tables import copy_name, enrich, finish, join, literal, read_parsed
 
 CSV = """id,words,whole,some,mixed,flag,when,list,code
 1,a,10,1.0,True,True,2020-01-02 03:04:05.678,"['x', 'y']",007
@@ -57,7 +57,7 @@ def test_a_table_of_several_kinds_has_no_copy(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a\n" + "1\n" * 3)
     frame = pd.DataFrame({"a": [1, "x", 2.5]}, dtype=object)
-    from fascicle.projects.tables import _write_copy
+    from fascicle.archives.tables import _write_copy
 
     assert not _write_copy(tmp_path / "copies" / "x.parquet", frame)
     assert not list(tmp_path.rglob("*.part"))
@@ -184,7 +184,7 @@ def test_ids_need_neither_pandas_nor_numpy(tmp_path: Path) -> None:
     write_ids(tmp_path / "ids", pd.DataFrame({"id": [5, 3], "word": ["a", "b"]}))
     code = (
         "import sys; from pathlib import Path; from fascicle.projects import ProjectCache\n"
-        "from fascicle.projects.ids import read_ids\n"
+        "from fascicle.archives.ids import read_ids\n"
         f"print(read_ids(Path({str(tmp_path / 'ids')!r}), 'id', {{'word': 'b'}})[0])\n"
         "print({'pandas', 'numpy', 'pyarrow'} & set(sys.modules))"
     )

@@ -40,7 +40,7 @@ class ProjectCache(VersionedCache):
         pandas.DataFrame
             A copy of your own.
         """
-        from fascicle.projects import tables
+        from fascicle.archives import tables
 
         if name not in self._frames:
             about = self.config.table(name)
@@ -64,7 +64,7 @@ class ProjectCache(VersionedCache):
         ConfigurationError
             If the table has no link to one that is to be joined.
         """
-        from fascicle.projects import tables
+        from fascicle.archives import tables
 
         about = self.config.table(name)
         frame = tables.enrich(self.get_table(name), about)
@@ -97,7 +97,7 @@ class ProjectCache(VersionedCache):
         array.array
             Of 64-bit integers, in the order of the table; numpy takes it without a copy.
         """
-        from fascicle.projects import ids
+        from fascicle.archives import ids
 
         entry = self._table_entry(name)
         about = self.config.table(name)
@@ -111,7 +111,7 @@ class ProjectCache(VersionedCache):
         return ids.ids_of_frame(frame, where)
 
     def _parsed(self, name: str) -> pd.DataFrame:
-        from fascicle.projects import tables
+        from fascicle.archives import tables
 
         entry = self._table_entry(name)
         self._versions.require(self.manifest, entry)
@@ -123,7 +123,7 @@ class ProjectCache(VersionedCache):
         return tables.read_parsed(copy, self._folders(), file, self.config.table(name))
 
     def _copy_name(self, entry: FileEntry, name: str) -> str:
-        from fascicle.projects.tables import copy_name
+        from fascicle.archives.tables import copy_name
 
         return copy_name(entry.file_hash.lower(), self.config.table(name))
 
@@ -163,7 +163,7 @@ class ProjectCache(VersionedCache):
         RecordNotFound
             If the table has no such row, or nothing has its data. It is a RuntimeError.
         """
-        from fascicle.projects import tables
+        from fascicle.archives import tables
 
         frame, about = self.get_table(table), self.config.table(table)
         if record not in frame.index:

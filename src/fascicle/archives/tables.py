@@ -65,7 +65,7 @@ def read_parsed(
         raise BadFileError(f"{path} is no table: {error}") from error
     for folder in folders:
         if _write_copy(folder / f"{name}.parquet", frame):
-            from fascicle.projects.ids import write_ids
+            from fascicle.archives.ids import write_ids
 
             write_ids(folder / f"{name}.ids", frame)
             break
