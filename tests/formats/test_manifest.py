@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fascicle.errors import ManifestError
 from fascicle.formats.manifest import (
     MAX_FILES,
+    manifest_json,
     manifest_name,
     parse_manifest,
     read_manifest,
@@ -284,3 +285,64 @@ def test_names_of_manifests() -> None:
         "",
     ):
         assert version_of_name(name) is None
+
+
+def ours(**changes: Any) -> dict[str, Any]:
+    entry = {
+        "url": "https://lab.s3.amazonaws.com/pre/project/versions/0.3.0/alf/a.npy",
+        "version_id": "",
+        "file_hash": HASH,
+        "path": "alf/a.npy",
+    }
+    about = {"format": 1, "root": "pre/project"} | changes.pop("about", {})
+    return document(metadata_files={}, data_files={"0": entry | changes}, fascicle={**about})
+
+
+def test_a_release_of_ours_says_where_files_belong_and_lie() -> None:
+    manifest = parse(ours())
+    entry = manifest.data_files["0"]
+    assert manifest.ours and manifest.root == "pre/project"
+    assert entry.path == "alf/a.npy" and manifest.place(entry) == "versions/0.3.0/alf/a.npy"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": "../a.npy"},
+        {"path": "/a.npy"},
+        {"path": "x/.fascicle/log/1.json"},
+        {"path": ".FASCICLE/log/1.json"},
+        {"path": 1},
+        {"path": None},
+        {"url": "https://lab.s3.amazonaws.com/other/a.npy"},
+        {"url": "https://lab.s3.amazonaws.com/pre/project/../a.npy"},
+        {"url": "https://lab.s3.amazonaws.com/pre/project/%2e%2e/a.npy"},
+        {"url": "https://lab.s3.amazonaws.com/pre/project/.fascicle/a.npy"},
+        {"about": {"root": ".."}},
+        {"about": {"root": 3}},
+        {"about": {"format": 2}},
+        {"about": {"format": None}},
+        {"about": {"title": 5}},
+        {"about": {"authors": "Me"}},
+    ],
+)
+def test_what_a_release_of_ours_may_not_say(changes: dict[str, Any]) -> None:
+    with pytest.raises(ManifestError):
+        parse(ours(**changes))
+
+
+def test_what_is_written_is_read_again() -> None:
+    manifest = parse(ours(about={"title": "Ünïts"}))
+    parts: dict[str, Any] = {
+        "project": manifest.project,
+        "version": manifest.version,
+        "metadata_files": manifest.metadata_files.values(),
+        "data_files": manifest.data_files.values(),
+        "about": {k: v for k, v in manifest.about.items() if k != "format"},
+        "pipeline": manifest.pipeline,
+    }
+    content = manifest_json(**parts)
+    assert parse_manifest(content) == manifest
+    assert manifest_json(**parts) == content
+    with pytest.raises(ManifestError):
+        manifest_json(**parts | {"project": "../x"})

@@ -3,6 +3,7 @@
 A manifest is one JSON document. Six keys are required: ``project_name``, ``manifest_version``,
 ``metadata_file_id_column_name``, ``data_pipeline``, ``metadata_files`` and ``data_files``; the last
 two map keys to ``url``, ``version_id`` and ``file_hash``, and may add ``size`` and ``sha256``.
+Those that fascicle publishes say ``path`` too, and more of themselves under ``fascicle``.
 Manifests come from elsewhere: all that they say is checked before any of it is believed.
 """
 
