@@ -23,6 +23,25 @@ that key in the manifests, ``[common]`` what all tables have in common:
     What columns are called by when they are joined to another table.
 ``file_elsewhere``
     The column that leads to the row with the file, where a row has no file of its own.
+
+``[catalogue]`` says how its recordings are found, listed and opened by `fascicle.find` and
+`fascicle.open`:
+
+``sessions``
+    The tables of sessions. A row that belongs to a row of an earlier one is the same session.
+``subject``, ``date``, ``task``
+    Their columns: whose session it is, when it began, and what was done.
+``insertions``, ``label``
+    The table of probes, or of imaging planes, and the column with what they are called.
+``channels``, ``region``
+    The table of their recording sites, and the column with the acronym of the region that each is
+    in. Without a table of sites, ``region`` is a column of the insertions.
+``files``
+    Further tables whose rows have files that belong to sessions.
+``units``, ``unit_columns``
+    The table of sorted units, and its columns by the name that they have in `fascicle.units`.
+``quality``
+    What the column of quality says of a unit that passed.
 """
 
 from __future__ import annotations
@@ -60,6 +79,29 @@ class TableConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogueConfig:
+    """How sessions are made of a project's tables; see the module for the attributes."""
+
+    sessions: tuple[str, ...] = ()
+    subject: str = ""
+    date: str = ""
+    task: str = ""
+    insertions: str = ""
+    label: str = ""
+    channels: str = ""
+    region: str = ""
+    files: tuple[str, ...] = ()
+    units: str = ""
+    unit_columns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    quality: str = ""
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables that sessions are made of."""
+        named = [*self.sessions, self.insertions, self.channels, *self.files]
+        return [name for name in dict.fromkeys(named) if name]
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectConfig:
     """A project: where its releases are, and what its tables mean."""
 
@@ -71,6 +113,7 @@ class ProjectConfig:
     versions: tuple[str, ...] = ()
     sessions: str = ""
     tables: Mapping[str, TableConfig] = field(default_factory=dict, hash=False)
+    catalogue: CatalogueConfig = field(default_factory=CatalogueConfig)
 
     def table(self, name: str) -> TableConfig:
         """Return what is known of a table: nothing, if the project does not describe it."""
@@ -115,6 +158,11 @@ def load_config(project: str | Path | ProjectConfig) -> ProjectConfig:
     return parse_config(path.read_text(encoding="utf-8"), where=str(path))
 
 
+def config_of_bucket(bucket: str) -> ProjectConfig | None:
+    """Return the description of the project that is known to be in a bucket, if there is one."""
+    return next((c for c in map(_shipped, known_projects()) if c.bucket == bucket), None)
+
+
 @lru_cache
 def _shipped(project: str) -> ProjectConfig:
     file = _FOLDER / f"{project}.toml"
@@ -141,6 +189,9 @@ def parse_config(text: str, *, where: str = "the description") -> ProjectConfig:
         name: _build(TableConfig, {**common, **_section(table, where), "name": name}, where)
         for name, table in tables.items()
     }
+    document["catalogue"] = _build(
+        CatalogueConfig, _section(document.pop("catalogue", {}), where), where
+    )
     config: ProjectConfig = _build(ProjectConfig, document, where)
     if path_problem(config.project) or "/" in config.project:
         raise ConfigurationError(f"{where}: {config.project!r} can be no project's name")
@@ -152,7 +203,7 @@ def parse_config(text: str, *, where: str = "the description") -> ProjectConfig:
 def _section(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigurationError(
-            f"{where}: a table is described by a section, as in [tables.units]"
+            f"{where}: what is described here is a section, as in [tables.units] or [catalogue]"
         )
     return value
 
@@ -168,6 +219,8 @@ def _build(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
         elif known[key].startswith("tuple"):
             good = isinstance(value, list) and all(isinstance(v, str) for v in value)
             value = tuple(value) if good else value
+        elif known[key] == "CatalogueConfig":
+            good = isinstance(value, CatalogueConfig)
         else:
             good = isinstance(value, dict)
         if not good:
