@@ -213,6 +213,12 @@ class ChangedRemote(TransferError):
     kind = "changed-remote"
 
 
+class ChangedFile(TransferError):
+    """A file changed while it was read, so that it is not the one that was looked at before."""
+
+    kind = "changed-file"
+
+
 class TruncatedError(TransferError):
     """A file arrives shorter or longer than it should be, however often it is asked for."""
 
@@ -237,8 +243,20 @@ class UnsafeTarget(TransferError, ValueError):
     kind = "unsafe-target"
 
 
+class NotListableError(TransferError, NotImplementedError):
+    """A place does not say what it has: files there have to be named."""
+
+    kind = "not-listable"
+
+
+class WouldReplace(TransferError, FileExistsError):
+    """A file would have to replace another that nobody fetched, and that may exist nowhere else."""
+
+    kind = "would-replace"
+
+
 class BatchError(TransferError):
-    """Some of many files could not be brought here; the others could."""
+    """Some of many files could not be brought here, or sent; the others could."""
 
     kind = "batch"
 
@@ -268,6 +286,12 @@ class VersionNotFound(NotFoundError, ValueError):
     """A project has no release of that name."""
 
     kind = "version-not-found"
+
+
+class VersionExists(FascicleError, FileExistsError):
+    """A place has a release of that version already, with other content."""
+
+    kind = "version-exists"
 
 
 class RecordNotFound(NotFoundError, RuntimeError):
@@ -325,6 +349,21 @@ class MissingExtraError(FascicleError, ImportError):
     """An optional part of fascicle is not installed."""
 
     kind = "missing-extra"
+
+
+# -- locks -----------------------------------------------------------------------------------------
+
+
+class LockError(FascicleError, ValueError):
+    """A lock file is none, cannot be believed, or cannot be made of what was recorded."""
+
+    kind = "bad-lock"
+
+
+class LockedError(FascicleError, PermissionError):
+    """An analysis is held to a lock file, and asked for something that is not in it."""
+
+    kind = "locked"
 
 
 # -- releases (the names the field already uses) ---------------------------------------------------

@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING
 from fascicle._lazy import attach
 
 if TYPE_CHECKING:
+    from fascicle.transfer.bucket import Bucket, Listed
     from fascicle.transfer.ledger import Check, Ledger, Row, verify_store
     from fascicle.transfer.limits import Limits
+    from fascicle.transfer.places import (
+        FolderPlace,
+        Place,
+        S3Place,
+        WebPlace,
+        ZipPlace,
+        open_place,
+    )
     from fascicle.transfer.plan import Item, Plan
     from fascicle.transfer.planning import make_plan
     from fascicle.transfer.ranged import RangedFile, open_ranged
@@ -23,34 +32,50 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Access",
+    "Bucket",
     "Check",
+    "FolderPlace",
     "Item",
     "Ledger",
     "Limits",
+    "Listed",
     "Outcome",
+    "Place",
     "Plan",
     "RangedFile",
     "Result",
     "Row",
+    "S3Place",
     "Source",
+    "WebPlace",
+    "ZipPlace",
     "make_plan",
+    "open_place",
     "open_ranged",
     "verify_store",
 ]
 
 _HOMES = {
     "Access": "s3",
+    "Bucket": "bucket",
     "Check": "ledger",
+    "FolderPlace": "places",
     "Item": "plan",
     "Ledger": "ledger",
     "Limits": "limits",
+    "Listed": "bucket",
     "Outcome": "result",
+    "Place": "places",
     "Plan": "plan",
     "RangedFile": "ranged",
     "Result": "result",
     "Row": "ledger",
+    "S3Place": "places",
     "Source": "source",
+    "WebPlace": "places",
+    "ZipPlace": "places",
     "make_plan": "planning",
+    "open_place": "places",
     "open_ranged": "ranged",
     "verify_store": "ledger",
 }

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, urlencode
 from xml.parsers import expat
 
 from fascicle import settings
 from fascicle.errors import AccessDenied, OfflineError, RemoteNotFound, ServerError
 from fascicle.formats.locations import Location
+from fascicle.transfer.s3 import Access
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fascicle.transfer.ask import Asker
+
 #: Bounds on what a server may answer: bytes of one page, and pages.
 MAX_PAGE = 16 * 2**20
 MAX_PAGES = 1000
-_RETRIES = 4
-_TIMEOUT = 20.0
 
 
 class Listed(NamedTuple):
@@ -39,7 +40,7 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket that anyone may read.
+    """A bucket.
 
     Attributes
     ----------
@@ -49,11 +50,14 @@ class Bucket:
         Where it is; an empty string lets the server say.
     endpoint : str or None
         Another server than Amazon's.
+    access : Access or None
+        Credentials for a bucket that not everyone may read; by default those of the environment.
     """
 
     name: str
     region: str = ""
     endpoint: str | None = field(default=None)
+    access: Access | None = field(default=None)
 
     def location(self, key: str, version_id: str = "") -> Location:
         """Return the address of an object."""
@@ -65,6 +69,8 @@ class Bucket:
 
     def list(self, prefix: str) -> list[Listed]:
         """Return the objects whose names begin with ``prefix``, by name.
+
+        The request is anonymous first, and signed where that is refused and there are credentials.
 
         Raises
         ------
@@ -85,27 +91,12 @@ class Bucket:
         return sorted(self._pages(prefix))
 
     def _pages(self, prefix: str) -> Iterator[Listed]:
-        import urllib3
+        from fascicle.transfer.ask import Asker
 
-        retry = urllib3.Retry(
-            _RETRIES,
-            connect=2,  # soon enough for whoever works without a network
-            redirect=5,
-            backoff_factor=0.3,
-            backoff_jitter=0.2,
-            status_forcelist=(429, 500, 502, 503, 504),
-            raise_on_status=False,
-        )
         bucket, token = self, ""
-        with urllib3.PoolManager(retries=retry, timeout=_TIMEOUT) as pool:
+        with Asker(self.access or Access.from_environment()) as asker:
             for _ in range(MAX_PAGES):
-                status, headers, body = _get(pool, bucket._page_url(prefix, token))
-                region = headers.get("x-amz-bucket-region", "")
-                if status in (301, 307, 400) and region and region != bucket.region:
-                    bucket = replace(bucket, region=region)
-                    status, headers, body = _get(pool, bucket._page_url(prefix, token))
-                if status != 200:
-                    raise _refused(bucket, status)
+                bucket, body = bucket._page(asker, prefix, token)
                 listed, following = parse_listing(body)
                 yield from listed
                 if not following:
@@ -115,36 +106,36 @@ class Bucket:
                 token = following
         raise ServerError(f"the listing of the bucket {self.name} does not end")
 
-    def _page_url(self, prefix: str, token: str) -> str:
-        query = {"list-type": "2", "prefix": prefix}
-        if token:
-            query["continuation-token"] = token
-        return f"{self.url('')}?{urlencode(query)}"
-
-
-def _get(pool: Any, url: str) -> tuple[int, Mapping[str, str], bytes]:
-    import urllib3
-
-    try:
-        with pool.request("GET", url, preload_content=False) as answer:
-            body = answer.read(MAX_PAGE + 1, decode_content=True)
-            status, headers = answer.status, answer.headers
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise ServerError(
-            f"no answer from {url.partition('?')[0]}: {reason}",
-            hint="FASCICLE_OFFLINE=1 works with what is here",
-        ) from error
-    if len(body) > MAX_PAGE:
-        raise ServerError(f"{url} answers with more than {MAX_PAGE >> 20} MiB: no listing")
-    return status, headers, body
+    def _page(self, asker: Asker, prefix: str, token: str) -> tuple[Bucket, bytes]:
+        """Return one page, and the bucket with the region that it turned out to be in."""
+        bucket = self
+        while True:
+            # sorted, as signing has it
+            query = {"continuation-token": token} if token else {}
+            query |= {"list-type": "2", "prefix": prefix}
+            head, body = asker.get(
+                f"{bucket.url('')}?{urlencode(query, quote_via=quote, safe='~')}",
+                at_most=MAX_PAGE,
+                is_s3=True,
+                region=bucket.region,
+            )
+            if head.status == 200:
+                return bucket, body
+            region = asker.other_region(head, bucket.region)
+            if not region or bucket is not self:
+                raise _refused(bucket, head.status)
+            bucket = replace(bucket, region=region)
 
 
 def _refused(bucket: Bucket, status: int) -> Exception:
     if status == 404:
         return RemoteNotFound(f"there is no bucket {bucket.name} at {bucket.url('')}")
     if status in (401, 403):
-        return AccessDenied(f"the bucket {bucket.name} may not be listed (status {status})")
+        return AccessDenied(
+            f"the bucket {bucket.name} may not be listed (status {status})",
+            hint="credentials may be missing: AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY",
+        )
     return ServerError(f"{bucket.url('')} cannot be listed: it answers with status {status}")
 
 

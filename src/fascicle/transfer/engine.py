@@ -205,7 +205,7 @@ class Services:
         if item.twin is not None:
             self.start(TwinJob(item, number, self.lane(""), self))
             return
-        if source.url.startswith("file:"):
+        if source.is_local:
             self.start(LocalJob(item, number, self.lane(""), self))
             return
         try:
@@ -446,7 +446,7 @@ def _begin(plan: Plan, services: Services, *, offline: bool) -> None:
         if refused is not None:
             services.outcomes[number] = Outcome(item, "failed", refused)
             continue
-        if offline and item.twin is None and not source.url.startswith("file:"):
+        if offline and item.twin is None and not source.is_local:
             error = OfflineError(
                 f"{item.target} is not here, and fascicle is offline",
                 hint="unset FASCICLE_OFFLINE, or fetch it where there is a network",
@@ -494,7 +494,7 @@ def _remember(plan: Plan, seconds: float, n_bytes: int) -> None:
     origins = {
         item.source.origin
         for item in plan.to_fetch
-        if item.twin is None and not item.source.url.startswith("file:")
+        if item.twin is None and not item.source.is_local
     }
     if n_bytes > 1 << 20 and len(origins) == 1:
         remember_rate(origins.pop(), n_bytes / max(seconds, 1e-3))

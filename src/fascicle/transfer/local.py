@@ -15,6 +15,7 @@ from fascicle.transfer.jobs import Job, wrong_length
 from fascicle.transfer.ledger import relative
 from fascicle.transfer.links import share
 from fascicle.transfer.s3 import NOWHERE, Address
+from fascicle.transfer.zips import extract
 
 if TYPE_CHECKING:
     from fascicle.transfer.engine import Lane, Services
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class LocalJob(Job):
-    """A file in another folder of this machine: cloned where the disk can do that, else copied."""
+    """A file in another folder of this machine: cloned where the disk can do that, else copied.
+
+    A member of a ZIP file is taken out of it.
+    """
 
     def __init__(
         self, item: Item, number: int, lane: Lane, services: Services, place: Address = NOWHERE
@@ -40,6 +44,9 @@ class LocalJob(Job):
     def make(self, part: Path) -> None:
         """Write the content, and verify it."""
         source = self.item.source
+        if source.zip_member() is not None:
+            extract(source, part)
+            return
         place = source.local_path()
         if place is None or not place.is_file():
             raise RemoteNotFound(f"{source.url}: no such file", hint="is its disk mounted?")
@@ -90,7 +97,7 @@ class TwinJob(Job):
     def fail(self, error: FascicleError) -> None:
         """Fetch the file after all, where its twin is not what it was."""
         twin_is_lost = isinstance(error, (HashMismatch, RemoteNotFound))
-        local = self.item.source.url.startswith("file:")
+        local = self.item.source.is_local
         if self.over or not twin_is_lost or (self.services.offline and not local):
             super().fail(error)
             return

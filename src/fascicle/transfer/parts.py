@@ -28,6 +28,11 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.
 _NAME = re.compile(r"\..*\.([0-9a-f]{16})-[0-9a-f]{8}\.part", re.DOTALL)
 
 
+def is_part(name: str) -> bool:
+    """Return whether a file of that name is still on its way, or a note beside one."""
+    return name.startswith(".") and name.endswith((".part", ".part.json", ".part.json.new"))
+
+
 def content_key(source: Source) -> str:
     """Return a short name for the content that a source promises."""
     text = "\n".join((source.url, source.version, source.algorithm, source.hash))

@@ -330,7 +330,7 @@ def open_ranged(
     Returns
     -------
     RangedFile or io.BufferedReader
-        The latter for a ``file:`` URL.
+        The latter for a ``file:`` or ``zip:`` URL.
 
     Raises
     ------
@@ -349,6 +349,10 @@ def open_ranged(
     local = given.local_path()
     if local is not None:
         return open(local, "rb")
+    if given.zip_member() is not None:
+        from fascicle.transfer.zips import open_member
+
+        return open_member(given)
     return RangedFile(
         given, block_size=block_size, cache_size=cache_size, limits=limits, access=access
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -106,6 +106,10 @@ def address(source: Source, access: Access) -> Address:
         if source.version:
             url += ("&" if parts.query else "?") + f"versionId={quote(source.version, safe='')}"
         return Address(url, f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", False)
+    if parts.scheme in ("s3+http", "s3+https") and parts.netloc:
+        access = replace(access, endpoint=f"{parts.scheme[3:]}://{parts.netloc}")
+        rest = source.url[len(parts.scheme) + len("://") + len(parts.netloc) + 1 :]
+        return address(replace(source, url=f"s3://{rest}"), access)
     if parts.scheme != "s3" or not parts.netloc:
         raise ConfigurationError(
             f"no way to fetch {source.url!r}",

@@ -13,7 +13,8 @@ class Source:
     Attributes
     ----------
     url : str
-        ``file:``, ``http:``, ``https:`` or ``s3:``.
+        ``file:``, ``http:``, ``https:`` or ``s3:``; ``zip:///abs/x.zip!/member`` for a member of a
+        ZIP file; ``s3+https://host/bucket/key`` for S3 of another server than the one that is set.
     version : str
         The store's version id, or an empty string.
     size : int or None
@@ -32,8 +33,16 @@ class Source:
     algorithm: str = ""
     media_type: str = ""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the bytes are on this machine, so that no network is needed."""
+        return self.url.startswith(("file:", "zip:"))
+
     def local_path(self) -> Path | None:
-        """Return the file on this machine, or None where the bytes lie elsewhere."""
+        """Return the file on this machine, or None where the bytes lie elsewhere.
+
+        Those of a member of a ZIP file lie in the ZIP file: None.
+        """
         if not self.url.startswith("file:"):
             return None
         from urllib.parse import urlsplit
@@ -41,8 +50,22 @@ class Source:
 
         return Path(url2pathname(urlsplit(self.url).path))
 
+    def zip_member(self) -> tuple[Path, str] | None:
+        """Return the ZIP file and the name of the member in it, None for any other place."""
+        if not self.url.startswith("zip:"):
+            return None
+        from urllib.parse import unquote
+        from urllib.request import url2pathname
+
+        place, _, member = self.url.removeprefix("zip://").partition("!/")
+        return Path(url2pathname(place)), unquote(member)
+
     @property
     def origin(self) -> str:
-        """The place that the file comes from: scheme and host, or bucket."""
+        """The place that the file comes from: scheme and host, bucket, or ZIP file."""
         scheme, _, rest = self.url.partition("://")
+        if scheme == "zip":
+            return self.url.partition("!/")[0]
+        if scheme.startswith("s3+"):
+            return f"{scheme}://{'/'.join(rest.split('/', 2)[:2])}"
         return f"{scheme}://{rest.partition('/')[0]}"

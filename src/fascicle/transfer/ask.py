@@ -1,0 +1,188 @@
+"""Small answers, kept in memory: listings, manifests, what a server says of itself."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fascicle import settings
+from fascicle.errors import OfflineError, ServerError, TransferError
+from fascicle.transfer.answers import judge
+from fascicle.transfer.client import Answer, Head, Request, make_transport
+from fascicle.transfer.limits import Limits
+from fascicle.transfer.s3 import Access, address
+from fascicle.transfer.source import Source
+
+#: For whoever waits at a terminal: without a network, that is soon said.
+PATIENCE = Limits(
+    parallel=4,
+    per_host=4,
+    streams=1,
+    retries=4,
+    backoff=0.3,
+    max_wait=20.0,
+    connect_timeout=20.0,
+    stall_timeout=20.0,
+)
+_UNREACHABLE = 2
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
+
+
+class Asker:
+    """Asks one server after another for something small, again where that may help.
+
+    Parameters
+    ----------
+    access : Access
+        Requests to S3 are anonymous first, and signed where that is refused.
+    limits : Limits, optional
+
+    Attributes
+    ----------
+    signed : bool
+        Whether requests to S3 are signed by now.
+    """
+
+    def __init__(self, access: Access, *, limits: Limits = PATIENCE) -> None:
+        self.access = access
+        self.limits = limits
+        self.signed = False
+        self._transport = make_transport(limits)
+
+    def __enter__(self) -> Asker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.close()
+
+    def get(
+        self,
+        url: str,
+        *,
+        at_most: int,
+        is_s3: bool,
+        region: str = "",
+        headers: Sequence[str] = (),
+    ) -> tuple[Head, bytes]:
+        """Return head and body of an answer, whatever its status, if one came at all.
+
+        Parameters
+        ----------
+        url : str
+        at_most : int
+            Bytes of the body.
+        is_s3 : bool
+            Whether the server takes signed requests.
+        region : str
+            That requests are signed for.
+        headers : sequence of str
+            As they go over the wire.
+
+        Raises
+        ------
+        OfflineError
+            If nothing may be fetched.
+        ServerError
+            If no answer comes, or one that is too large.
+        """
+        shown = url.partition("?")[0]
+        if settings.offline():
+            raise OfflineError(
+                f"{shown} cannot be asked: FASCICLE_OFFLINE is set",
+                hint="unset FASCICLE_OFFLINE to go online",
+            )
+        attempts = 0
+        while True:
+            answer = self._once(url, at_most, is_s3, region, headers)
+            head = answer.head
+            if answer.trouble == "stopped":
+                bound = f"{at_most >> 20} MiB" if at_most >> 20 else f"{at_most} bytes"
+                raise ServerError(f"{shown} answers with more than {bound}: not what was asked for")
+            if head is not None and head.status and not answer.trouble:
+                if head.status in (401, 403) and is_s3 and not self.signed:
+                    self.signed = self.access.signing() is not None
+                    if self.signed:
+                        continue
+                if head.status < 300:
+                    return head, answer.body
+            verdict = judge(url, answer)
+            attempts += 1
+            most = _UNREACHABLE if verdict.unreachable else self.limits.retries
+            if not verdict.again or attempts > most:
+                if head is not None and head.status and not answer.trouble:
+                    return head, answer.body
+                raise _no_answer(shown, verdict.error)
+            pause = self.limits.backoff * 2 ** (attempts - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+            time.sleep(min(max(verdict.wait, pause), self.limits.max_wait))
+
+    def content(self, source: Source, *, at_most: int) -> bytes:
+        """Return the content of a small file.
+
+        Raises
+        ------
+        TransferError
+            If it cannot be had.
+        """
+        access = self.access
+        while True:
+            place = address(source, access)
+            head, body = self.get(
+                place.url, at_most=at_most, is_s3=place.is_s3, region=access.region
+            )
+            if head.status == 200:
+                return body
+            region = self.other_region(head, access.region) if place.is_s3 else ""
+            if not region or access is not self.access:
+                raise judge(source.url, Answer(head, body)).error
+            access = replace(access, region=region)
+
+    def other_region(self, head: Head, asked: str) -> str:
+        """Return the region that a refusal names, an empty string if it is no other than asked."""
+        region = head.get("x-amz-bucket-region")
+        # It is told by a redirect, or by refusing a signature made for another.
+        wrong = head.status in (301, 307, 400) or (head.status == 403 and self.signed)
+        same = region == (asked or (self.access.region if self.signed else ""))
+        return region if wrong and not same and _REGION.fullmatch(region) else ""
+
+    def _once(
+        self, url: str, at_most: int, is_s3: bool, region: str, headers: Sequence[str]
+    ) -> Answer:
+        signing = self.access.signing(region) if self.signed and is_s3 else None
+        sent = ["Accept-Encoding: identity", *headers]
+        if signing is not None and self.access.token:
+            sent.append(f"x-amz-security-token: {self.access.token}")
+        reader = _Bounded(at_most)
+        self._transport.submit(Request(url, sent, reader=reader, signing=signing))
+        while True:
+            for _, answer in self._transport.step(1.0):
+                answer.body = bytes(reader.data)
+                return answer
+
+
+class _Bounded:
+    """Takes a body in, up to so many bytes."""
+
+    def __init__(self, at_most: int) -> None:
+        self.data = bytearray()
+        self._at_most = at_most
+
+    def on_head(self, head: Head) -> bool:
+        """Look at the head; return whether the body is wanted."""
+        return (head.length() or 0) <= self._at_most
+
+    def on_data(self, data: bytes) -> bool:
+        """Take bytes; return whether more are wanted."""
+        self.data += data
+        return len(self.data) <= self._at_most
+
+
+def _no_answer(shown: str, error: TransferError) -> TransferError:
+    if not isinstance(error, ServerError):
+        return error
+    reason = error.message.removeprefix(f"{shown}: ")
+    return ServerError(
+        f"no answer from {shown}: {reason}", hint="FASCICLE_OFFLINE=1 works with what is here"
+    )
