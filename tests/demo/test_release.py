@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from fascicle.demo.release import RELEASE_SIZES, VERSIONS, DemoRelease, make_release
-from fascicle.errors import ConfigurationError
+from fascicle.errors import ConfigurationError, HashMismatch, NotHereError
 from fascicle.formats.manifest import Manifest, parse_manifest
 
 
 def publish(**options: object) -> tuple[DemoRelease, dict[str, bytes]]:
     held: dict[str, bytes] = {}
 
-    def put(key: str, content: bytes) -> str:
+    def put(key: str, content: bytes, *, version_id: str = "") -> str:
         held[key] = content
-        return f"v{len(held)}"
+        return version_id or f"v{len(held)}"
 
     return make_release(put, **options), held  # type: ignore[arg-type]
 
@@ -71,17 +72,33 @@ def test_rows_belong_to_rows(version: str, size: str) -> None:
     assert "np." not in sessions["structure_acronyms"].iloc[0]
 
 
-def test_the_real_table_of_probes_decides(shared: Path) -> None:
-    real = (
-        shared / "data/allen/visual_behavior_neuropixels/visual-behavior-neuropixels-0.3.0"
-        "/project_metadata/probes.csv"
-    ).read_bytes()
-    release, _ = publish(probes=real, versions=("0.3.0",))
-    assert release.tables["0.3.0"]["probes"] == real
-    found = tables(release, "0.3.0")
+def test_real_files_stay_as_they_are_and_the_others_fit_them(shared: Path) -> None:
+    real = shared / "data/allen/visual_behavior_neuropixels"
+    release, held = publish(real=real, versions=("0.2.0", "0.3.0"))
+    probes = real / "visual-behavior-neuropixels-0.3.0/project_metadata/probes.csv"
+    manifest = next(real.glob("*.json"))
+    assert held[f"{release.project}/manifests/{manifest.name}"] == manifest.read_bytes()
+    assert release.tables["0.3.0"] == {"probes": probes.read_bytes()}
+    assert release.tables["0.2.0"]["probes"] == probes.read_bytes()
+    older, its = manifests(release, held)
+    assert older.metadata_files["probes"] == its.metadata_files["probes"]
+    found = tables(release, "0.2.0")
     assert len(found["ecephys_sessions"]) == 153
     assert len(found["units"]) == RELEASE_SIZES["real"].units == 319_013
     assert len(found["channels"]) == 905 * 384 == 347_520
+
+
+def test_what_is_not_real_is_refused(shared: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotHereError, match="no manifest"):
+        publish(real=tmp_path)
+    real = shared / "data/allen/visual_behavior_neuropixels"
+    shutil.copytree(real, tmp_path / "copy", copy_function=shutil.copyfile)
+    for path in [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]:
+        path.chmod(0o755)
+    probes = next((tmp_path / "copy").rglob("probes.csv"))
+    probes.write_bytes(probes.read_bytes().replace(b"701", b"702", 1))
+    with pytest.raises(HashMismatch, match=r"probes\.csv"):
+        publish(real=tmp_path / "copy")
 
 
 def test_an_unknown_size() -> None:

@@ -29,6 +29,7 @@ from fascicle.errors import (
     OfflineError,
     OutdatedManifestWarning,
     RecordNotFound,
+    RemoteNotFound,
     ServerError,
     StaticCacheError,
     VersionNotFound,
@@ -622,27 +623,32 @@ def test_any_project(folder: Path, tmp_path: Path) -> None:
         ProjectCache.from_s3_cache(folder)
 
 
-def test_the_real_table_of_probes(server: S3Server, shared: Path, folder: Path) -> None:
+def test_the_real_manifest_and_the_real_table_of_probes(
+    server: S3Server, shared: Path, folder: Path
+) -> None:
     real = shared / "data" / "allen" / "visual_behavior_neuropixels"
-    manifest = name("0.3.0")
-    content = json.loads((real / manifest).read_bytes())
     server.make_bucket("real-release")
+
+    def put(key: str, content: bytes, *, version_id: str = "") -> str:
+        return server.put("real-release", key, content, version_id=version_id)
+
+    # Its addresses name the project's own bucket, which this server does not have with these files.
+    probes_csv = "visual-behavior-neuropixels/project_metadata/probes.csv"
     bytes_ = (real / "visual-behavior-neuropixels-0.3.0/project_metadata/probes.csv").read_bytes()
-    key = "visual-behavior-neuropixels/project_metadata/probes.csv"
-    entry = content["metadata_files"]["probes"]
-    # Ids of versions are the server's to give; everything else is as it is.
-    entry["version_id"] = server.put("real-release", key, bytes_)
-    entry["url"] = entry["url"].replace(BUCKET, "real-release")
-    server.put(
-        "real-release",
-        f"visual-behavior-neuropixels/manifests/{manifest}",
-        json.dumps(content).encode(),
-    )
+    release = make_release(put, real=real, versions=("0.3.0",))
+    assert release.tables["0.3.0"] == {"probes": bytes_}
     cache = Cache.from_s3_cache(folder, "real-release", metadata="lazy")
+    assert (folder / name("0.3.0")).read_bytes() == (real / name("0.3.0")).read_bytes()
+    entry = cache.manifest.metadata_files["probes"]
+    server.put(BUCKET, probes_csv, bytes_, version_id=entry.version_id)
+    server.put(BUCKET, probes_csv, b"a newer version, which nobody asks for")
     probes = cache.get_probe_table()
     assert probes.shape == (905, 9)
     assert int(probes["unit_count"].sum()) == 319_013
     assert int(probes["channel_count"].sum()) == 347_520
+    assert hashlib.blake2b(bytes_).hexdigest() == entry.file_hash
     assert cache.download_metadata("probes").read_bytes() == bytes_
     assert cache.table("probes")["structure_acronyms"].iloc[0][:2] == ["CA1", "DG"]
     assert len(cache.plan()) == 153
+    with pytest.raises(RemoteNotFound, match=r"units\.csv"):
+        cache.get_unit_table()  # the real one is not there, and nothing else will do

@@ -89,8 +89,16 @@ class S3Server:
             body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
             self._ask("PUT", f"{name}?versioning", body)
 
-    def put(self, bucket: str, key: str, data: bytes) -> str:
+    def put(self, bucket: str, key: str, data: bytes, *, version_id: str = "") -> str:
         """Write an object.
+
+        Parameters
+        ----------
+        bucket, key : str
+        data : bytes
+        version_id : str
+            The id that its version shall have, for a copy of a real bucket; one of the server's
+            own otherwise.
 
         Returns
         -------
@@ -98,6 +106,13 @@ class S3Server:
             Its version id, or an empty string where the bucket has no versions.
         """
         headers = self._ask("PUT", f"{bucket}/{quote(key)}", data)
+        if version_id:
+            from moto.backends import get_backend
+
+            # No request of S3's says an id: this is moto's own record, in this process.
+            held = get_backend("s3")["123456789012"]["aws"].buckets[bucket].keys
+            held[key]._version_id = version_id
+            return version_id
         return str(headers.get("x-amz-version-id", ""))
 
     def delete(self, bucket: str, key: str) -> None:
