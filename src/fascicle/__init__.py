@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from fascicle import alf, analysis, archives, atlas, catalogue, errors, load
     from fascicle.analysis.across import units
     from fascicle.analysis.available import availability
+    from fascicle.archives.fetch import get
     from fascicle.archives.folder import FolderArchive
     from fascicle.archives.search import find
     from fascicle.archives.search import open_archive as open
@@ -30,6 +31,7 @@ __all__ = [
     "catalogue",
     "errors",
     "find",
+    "get",
     "index",
     "load",
     "open",
@@ -43,6 +45,7 @@ _HOMES = {
     "Sessions": ("fascicle.archives.sessions", "Sessions"),
     "availability": ("fascicle.analysis.available", "availability"),
     "find": ("fascicle.archives.search", "find"),
+    "get": ("fascicle.archives.fetch", "get"),
     "index": ("fascicle.catalogue", "index"),
     "open": ("fascicle.archives.search", "open_archive"),
     "units": ("fascicle.analysis.across", "units"),

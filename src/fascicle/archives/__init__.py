@@ -8,6 +8,7 @@ from fascicle._lazy import attach
 
 if TYPE_CHECKING:
     from fascicle.archives.base import Archive, Capabilities, DatasetRef, Source
+    from fascicle.archives.fetch import get
     from fascicle.archives.folder import FolderArchive
     from fascicle.archives.search import find, open_archive
     from fascicle.archives.session import OpenSession
@@ -22,6 +23,7 @@ __all__ = [
     "Sessions",
     "Source",
     "find",
+    "get",
     "open_archive",
 ]
 
@@ -34,6 +36,7 @@ _HOMES = {
     "OpenSession": "session",
     "Sessions": "sessions",
     "find": "search",
+    "get": "fetch",
     "open_archive": "search",
 }
 

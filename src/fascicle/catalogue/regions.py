@@ -22,6 +22,8 @@ _PROBE = re.compile(r"(?:^|/)alf/(probe[^/#]*)/")
 _FILE = re.compile(r"(?:_\w+_)?(electrodeSites|channels)\.(brainLocationIds_ccf_2017|mlapdv)\.npy")
 #: Spike sortings in the order in which one is chosen; any other comes after, by name.
 SORTINGS = ("iblsorter", "pykilosort", "ks2_matlab", "")
+#: Source of regions that another catalogue gave: they stay where the channels' files are not here.
+GIVEN = "given"
 _OUTSIDE = (0, 997)  # void and root: no brain region
 
 
@@ -191,7 +193,9 @@ def update(
         columns.insertions = [
             p
             for p in columns.insertions
-            if (p.eid, p.name) in present or p.pid != identity.insertion_id(p.eid, p.name)
+            if (p.eid, p.name) in present
+            or p.pid != identity.insertion_id(p.eid, p.name)
+            or p.source == GIVEN
         ]
     if not len(rows):
         return []
@@ -219,7 +223,7 @@ def update(
                 problems.append((f"{session.path}/alf/{label}", problem))
             if counts is not None:
                 row.regions, row.source = counts, source
-            elif not source:
+            elif not source and row.source != GIVEN:
                 row.regions, row.source = None, ""
     return problems
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from datetime import date as Date
 from typing import Any
 
@@ -79,18 +80,32 @@ def _insertions(catalogue: Catalogue, eids: bytes) -> list[InsertionRow]:
         "SELECT i, ccf, side, channels FROM region"
     ):
         regions.setdefault(i, []).append((ccf, side, channels))
-    return [
-        InsertionRow(
-            pid,
-            eids[16 * n : 16 * n + 16],
-            name,
-            model,
-            serial,
-            json.loads(extra or "{}"),
-            tuple(regions.get(i, ())) if known else None,
-            source,
-        )
-        for i, pid, n, name, model, serial, extra, known, source in catalogue._con.execute(
-            "SELECT * FROM insertion ORDER BY i"
-        )
-    ]
+    rows = catalogue._con.execute("SELECT * FROM insertion ORDER BY i")
+    return [_insertion(row, eids, regions.get(row[0], ())) for row in rows]
+
+
+def insertions_of(catalogue: Catalogue, rows: Iterable[int]) -> list[InsertionRow]:
+    """Return everything that a catalogue holds of the insertions of some sessions."""
+    eids = catalogue._eid_bytes
+    out = []
+    for n in rows:
+        for row in catalogue._con.execute("SELECT * FROM insertion WHERE n = ? ORDER BY i", (n,)):
+            ask = "SELECT ccf, side, channels FROM region WHERE i = ?"
+            out.append(_insertion(row, eids, catalogue._con.execute(ask, (row[0],)).fetchall()))
+    return out
+
+
+def _insertion(
+    row: Sequence[Any], eids: bytes, regions: Sequence[tuple[int, int, int]]
+) -> InsertionRow:
+    _, pid, n, name, model, serial, extra, known, source = row
+    return InsertionRow(
+        pid,
+        eids[16 * n : 16 * n + 16],
+        name,
+        model,
+        serial,
+        json.loads(extra or "{}"),
+        tuple(regions) if known else None,
+        source,
+    )

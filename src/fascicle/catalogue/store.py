@@ -244,7 +244,11 @@ class Store:
         return self.update(lambda base, _: apply(change, base))
 
     def update(
-        self, make: Callable[[Columns, Catalogue | None], Columns | None], *, progress: bool = False
+        self,
+        make: Callable[[Columns, Catalogue | None], Columns | None],
+        *,
+        keep_tables: bool = False,
+        progress: bool = False,
     ) -> Catalogue:
         """Make a new state of the newest, again where another writer was first.
 
@@ -253,6 +257,9 @@ class Store:
         make : callable
             Gets the newest state as columns and as a catalogue (None where there is none yet);
             returns the new columns, or None where nothing is to change.
+        keep_tables : bool
+            Whether tables that were read as they are stay as they are: the change is about what
+            they do not hold.
         """
         from fascicle.catalogue.columns import Columns
         from fascicle.catalogue.restore import columns_of
@@ -280,7 +287,15 @@ class Store:
             if columns is None and base is not None:
                 self.export(home)
                 return base
-            claimed = self._claim(home, top, entry, columns or Columns.empty(), stats)
+            as_read = entry is not None and entry.imported and entry.tables == stats
+            claimed = self._claim(
+                home,
+                top,
+                entry,
+                columns or Columns.empty(),
+                stats,
+                imported=keep_tables and as_read,
+            )
             if claimed is not None:
                 self.export(home)
                 home.collect(self.tables)
