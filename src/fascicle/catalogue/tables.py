@@ -451,6 +451,8 @@ def _bar(file: Any, wanted: list[str], progress: bool) -> Iterator[pa.RecordBatc
 
 
 def _read_insertions(path: Path, columns: Columns) -> list[InsertionRow]:
+    from fascicle.catalogue import regions
+
     table = _open(path).read()
     names = table.column_names
     pids = _ids(table, path, names, *(["pid", "id"] if "pid" in names else ["id"]))
@@ -469,5 +471,21 @@ def _read_insertions(path: Path, columns: Columns) -> list[InsertionRow]:
             if k not in ("pid", "id", "eid", "session", "name", "model", "serial") and v is not None
         }
         text = {k: str(record.get(k) or "") for k in ("name", "model", "serial")}
-        rows.append(InsertionRow(pid, raw, text["name"], text["model"], text["serial"], extra))
+        row = InsertionRow(pid, raw, text["name"], text["model"], text["serial"], extra)
+        row.regions = _regions(extra)
+        row.source = "" if row.regions is None else regions.GIVEN
+        rows.append(row)
     return rows
+
+
+def _regions(extra: dict[str, Any]) -> tuple[tuple[int, int, int], ...] | None:
+    """Take the regions out of the further values of a probe: tables of releases have them."""
+    try:
+        found = tuple((r["ccf"], r["side"], r["channels"]) for r in extra["regions"])
+    except (KeyError, TypeError):
+        return None
+    if not all(type(n) is int for row in found for n in row):
+        return None
+    del extra["regions"]
+    good = range(1, 1 << 31)
+    return tuple(row for row in found if row[0] in good and row[1] in (-1, 0, 1) and row[2] in good)
