@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from fascicle.archives import match
+from fascicle.archives import match, watch
 from fascicle.archives.base import Archive, DatasetRef
 from fascicle.archives.choosing import Shelf
 from fascicle.archives.select import split_path
@@ -339,6 +339,8 @@ class OpenSession:
 
     def _bring(self, rel_paths: Sequence[str]) -> builtins.list[Path]:
         """Return the files of datasets; what is not here comes in one batch."""
+        if watch.watched():
+            return watch.bring(self.archive, self.eid, rel_paths)
         return self.archive.bring([DatasetRef(self.eid, path) for path in rel_paths])
 
 

@@ -6,17 +6,21 @@ They lie in ``aggregates/RELATION/IDENTIFIER/…`` of the folder; tables list th
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from fascicle.alf.parts import remove_uuid_string
 from fascicle.alf.spec import is_uuid_string, is_valid
+from fascicle.archives import watch
 from fascicle.errors import ALFMultipleObjectsFound, ALFObjectNotFound
 from fascicle.one import files, match, terms
 from fascicle.one.loading import LoadingMixin
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from fascicle.archives.record import Use
 
 _FOLDER = "aggregates"
 _NO_SESSION = UUID(int=0)
@@ -123,10 +127,22 @@ class AggregatesMixin(LoadingMixin):
         size, digest = record["file_size"], record["hash"]
         for path in (plain, files.with_uuid(plain, found.index[0])):
             if files.check(path, None if size != size else int(size), digest or ""):
+                if watch.watched():
+                    use = self._aggregate_use(record["rel_path"], found.index[0])
+                    there: list[str | None] = [path]
+                    watch.hand_out([use], there.copy, stores=[Path(self.cache_dir)])
                 return self._content(path, download_only)
         raise ALFObjectNotFound(
             f"Dataset file not found on disk: {plain}", hint="fetch it, or list_aggregates again"
         )
+
+    def _aggregate_use(self, path: str, identifier: UUID) -> Use:
+        from fascicle.archives.record import Use
+
+        folder = os.path.abspath(self.cache_dir)
+        state = watch.state_of(self._catalogue)
+        url = Path(folder, *path.split("/")).as_uri()
+        return Use(folder, "folder", state=state, path=path, id=str(identifier), url=url)
 
     def _aggregate_rows(self) -> list[dict[str, Any]]:
         """Return the datasets of the tables that have no session."""

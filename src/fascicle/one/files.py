@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from fascicle.archives import watch
 from fascicle.errors import ALFObjectNotFound
 from fascicle.one.base import Contents, Local
 from fascicle.one.revisions import warn
 
 if TYPE_CHECKING:
     from fascicle.alf import ALFPath
+    from fascicle.archives.record import Use
 
 #: What was verified in this process: path -> (size, mtime_ns, inode, md5).
 _verified: dict[str, tuple[int, int, int, str]] = {}
@@ -121,6 +123,40 @@ class FilesMixin(Local):
         self, contents: Contents, positions: Sequence[int], *, check_hash: bool
     ) -> list[str | None]:
         """Return the files of some datasets, None for those that are not here."""
+        if watch.watched():
+            uses = [self._use(contents, i) for i in positions]
+            return watch.hand_out(
+                uses,
+                lambda: self._found(contents, positions, check_hash=check_hash),
+                stores=[Path(self.cache_dir)],
+            )
+        return self._found(contents, positions, check_hash=check_hash)
+
+    def _use(self, contents: Contents, position: int) -> Use:
+        """Return what a record of loads says of a dataset."""
+        from fascicle.archives.record import Use
+
+        identifier, digest, size = contents.datasets.record(position)
+        path, folder = contents.paths[position], os.path.abspath(self.cache_dir)
+        file = self._path(contents, position)
+        return Use(
+            folder,
+            "folder",
+            state=watch.state_of(self._catalogue),
+            session=contents.folder,
+            eid="" if contents.eid.int == 0 else str(contents.eid),
+            path=path,
+            id=str(identifier),
+            hash=digest,
+            algorithm="md5" if digest else "",
+            size=size,
+            url=Path(os.path.abspath(file)).as_uri(),
+            sure=watch.is_as_hashed(contents.datasets, position, path, file),
+        )
+
+    def _found(
+        self, contents: Contents, positions: Sequence[int], *, check_hash: bool
+    ) -> list[str | None]:
         if self._is_replaced("_check_filesystem"):
             # Programs put a method of their own in its place, and expect it to be called.
             from fascicle.one.listing import with_eid
