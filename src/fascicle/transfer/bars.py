@@ -64,7 +64,8 @@ def make_bars(plan: Plan, progress: Shown) -> Bars:
     return OneBar(plan, shown=progress)
 
 
-def _tqdm(*, shown: bool, **options: Any) -> tqdm[Any]:
+def make_bar(*, shown: bool, **options: Any) -> tqdm[Any]:
+    """Return a bar that counts bytes; one that is not shown does nothing."""
     return _kind(shown)(unit="B", unit_scale=True, disable=not shown, **options)
 
 
@@ -98,7 +99,7 @@ class OneBar:
 
     def __init__(self, plan: Plan, *, shown: bool) -> None:
         total = (plan.bytes + sum(item.done for item in plan.items)) or None
-        self._bar = _tqdm(shown=shown, total=total, desc=f"{len(plan.to_fetch)} files")
+        self._bar = make_bar(shown=shown, total=total, desc=f"{len(plan.to_fetch)} files")
         self._n_shown = 0
 
     def show(self, n_bytes: int, files: Iterable[Underway]) -> None:
@@ -145,7 +146,7 @@ class FileBars:
     def _bar(self, number: int, item: Item) -> tqdm[Any]:
         if number not in self._bars:
             size, name = item.source.size, item.target.name
-            self._bars[number] = _tqdm(shown=True, total=size, desc=name)
+            self._bars[number] = make_bar(shown=True, total=size, desc=name)
         return self._bars[number]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fascicle.transfer.ask import Asker
+    from fascicle.transfer.client import Head
 
 #: Bounds on what a server may answer: bytes of one page, and pages.
 MAX_PAGE = 16 * 2**20
 MAX_PAGES = 1000
+_VERSIONED = re.compile(rb"<Status>\s*Enabled\s*</Status>")
 
 
 class Listed(NamedTuple):
@@ -36,6 +39,21 @@ class Listed(NamedTuple):
 
     key: str
     size: int
+
+
+class Described(NamedTuple):
+    """What a bucket says of itself.
+
+    Attributes
+    ----------
+    region : str
+        Where it is; empty if it does not say.
+    versioned : bool or None
+        Whether it keeps all versions of its objects; None if it does not say.
+    """
+
+    region: str
+    versioned: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +108,40 @@ class Bucket:
             )
         return sorted(self._pages(prefix))
 
+    def describe(self) -> Described:
+        """Ask the bucket where it is, and whether it keeps versions.
+
+        Raises
+        ------
+        OfflineError
+            If nothing may be fetched.
+        ServerError
+            If the server is out of reach.
+        RemoteNotFound
+            If there is no such bucket.
+        """
+        from fascicle.transfer.ask import Asker
+
+        with Asker(self.access or Access.from_environment()) as asker:
+            bucket, head, body = self._ask(asker, {"versioning": ""}, at_most=1 << 20)
+        if head.status == 404 or head.status >= 500:
+            raise _refused(bucket, head.status)
+        region = head.get("x-amz-bucket-region") or bucket.region
+        if head.status != 200:
+            return Described(region, None)
+        return Described(region, _VERSIONED.search(body) is not None)
+
     def _pages(self, prefix: str) -> Iterator[Listed]:
         from fascicle.transfer.ask import Asker
 
         bucket, token = self, ""
         with Asker(self.access or Access.from_environment()) as asker:
             for _ in range(MAX_PAGES):
-                bucket, body = bucket._page(asker, prefix, token)
+                query = {"continuation-token": token} if token else {}
+                query |= {"list-type": "2", "prefix": prefix}
+                bucket, head, body = bucket._ask(asker, query, at_most=MAX_PAGE)
+                if head.status != 200:
+                    raise _refused(bucket, head.status)
                 listed, following = parse_listing(body)
                 yield from listed
                 if not following:
@@ -106,25 +151,22 @@ class Bucket:
                 token = following
         raise ServerError(f"the listing of the bucket {self.name} does not end")
 
-    def _page(self, asker: Asker, prefix: str, token: str) -> tuple[Bucket, bytes]:
-        """Return one page, and the bucket with the region that it turned out to be in."""
-        bucket = self
-        while True:
-            # sorted, as signing has it
-            query = {"continuation-token": token} if token else {}
-            query |= {"list-type": "2", "prefix": prefix}
-            head, body = asker.get(
-                f"{bucket.url('')}?{urlencode(query, quote_via=quote, safe='~')}",
-                at_most=MAX_PAGE,
-                is_s3=True,
-                region=bucket.region,
-            )
-            if head.status == 200:
-                return bucket, body
-            region = asker.other_region(head, bucket.region)
-            if not region or bucket is not self:
-                raise _refused(bucket, head.status)
-            bucket = replace(bucket, region=region)
+    def _ask(
+        self, asker: Asker, query: Mapping[str, str], *, at_most: int
+    ) -> tuple[Bucket, Head, bytes]:
+        """Return an answer, and the bucket with the region that it turned out to be in."""
+        text = urlencode(query, quote_via=quote, safe="~")  # by name, as signing has it
+
+        def ask(bucket: Bucket) -> tuple[Head, bytes]:
+            url = f"{bucket.url('')}?{text}"
+            return asker.get(url, at_most=at_most, is_s3=True, region=bucket.region)
+
+        head, body = ask(self)
+        region = asker.other_region(head, self.region) if head.status != 200 else ""
+        if not region:
+            return self, head, body
+        moved = replace(self, region=region)
+        return moved, *ask(moved)
 
 
 def _refused(bucket: Bucket, status: int) -> Exception:

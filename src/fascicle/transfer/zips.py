@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 from urllib.parse import quote
 
 from fascicle.errors import BadFileError, HashMismatch, RemoteNotFound, UnsafeTarget
@@ -227,7 +227,7 @@ def open_member(source: Source) -> io.BufferedReader:
     if info.compress_type == zipfile.ZIP_STORED:
         return io.BufferedReader(_Slice(path, info), 256 << 10)
     # it lives as long as what is returned
-    whole = cast(io.FileIO, tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
+    whole = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
     try:
         for data in chunks(path, name):
             write_all(whole.fileno(), data)
