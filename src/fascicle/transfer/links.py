@@ -66,18 +66,32 @@ def share(known: Path, part: Path, *, may_link: bool = True) -> str:
 def _reflink(known: Path, part: Path) -> bool:
     if sys.platform != "linux":
         return False
-    import fcntl
-
     with open(known, "rb") as source:
         sink = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
-            fcntl.ioctl(sink, _FICLONE, source.fileno())
-            os.fsync(sink)
-        except OSError as error:
+            cloned = reflink(source.fileno(), sink)
+            if cloned:
+                os.fsync(sink)
+        except OSError:
             part.unlink(missing_ok=True)
-            if error.errno not in _CANNOT:
-                raise
-            return False
+            raise
         finally:
             os.close(sink)
+    if not cloned:
+        part.unlink(missing_ok=True)
+    return cloned
+
+
+def reflink(source: int, sink: int) -> bool:
+    """Let an open file share the blocks of another; return whether the disk can do that."""
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    try:
+        fcntl.ioctl(sink, _FICLONE, source)
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise
+        return False
     return True
