@@ -46,6 +46,24 @@ def session_id(lab: str, subject: str, date: Date | str, number: int) -> bytes:
     return _uuid3(NAMESPACE, unicodedata.normalize("NFC", text))
 
 
+def native_session_id(project: str, native: str | int) -> bytes:
+    """Return the id of a session that a release knows by an id of its own.
+
+    Parameters
+    ----------
+    project : str
+        Name of the release's project.
+    native : str or int
+        The id that the release gives the session.
+
+    Returns
+    -------
+    bytes
+        The 16 bytes of a version 3 UUID.
+    """
+    return _uuid3(NAMESPACE, unicodedata.normalize("NFC", f"{project}/{native}"))
+
+
 def dataset_id(eid: bytes, rel_path: str) -> bytes:
     """Return the id of a dataset from its session's id and its path within the session.
 

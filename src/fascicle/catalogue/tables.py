@@ -67,12 +67,25 @@ def read(folder: Path, *, progress: bool = False) -> Columns:
     CatalogueError
         A table is missing, is no Parquet, or lacks a column.
     """
-    with _named(folder / "sessions.pqt") as path:
-        sessions, meta = _read_sessions(path)
-    with _named(folder / "datasets.pqt") as path:
-        columns = _read_datasets(path, sessions, meta, progress=progress)
-    if (folder / "insertions.pqt").exists():
-        with _named(folder / "insertions.pqt") as path:
+    insertions = folder / "insertions.pqt"
+    return read_files(
+        folder / "sessions.pqt",
+        folder / "datasets.pqt",
+        insertions if insertions.exists() else None,
+        progress=progress,
+    )
+
+
+def read_files(
+    sessions: Path, datasets: Path, insertions: Path | None = None, *, progress: bool = False
+) -> Columns:
+    """Read tables wherever each of them lies; see `read`."""
+    with _named(sessions) as path:
+        rows, meta = _read_sessions(path)
+    with _named(datasets) as path:
+        columns = _read_datasets(path, rows, meta, progress=progress)
+    if insertions is not None:
+        with _named(insertions) as path:
             columns.insertions = _read_insertions(path, columns)
     return with_distinct_ids(columns)
 

@@ -340,7 +340,7 @@ def _checked(document: Any, where: str) -> Manifest:
     ours = bool(about)
     tables = _entries(document["metadata_files"], "metadata_files", where, places, ours=ours)
     data = _entries(document["data_files"], "data_files", where, places, ours=ours)
-    _check_places(places, where)
+    check_places(places, where)
     found = Manifest(project, version, column, tuple(pipeline), tables, data, about)
     if ours:
         _check_about(found, where)
@@ -431,7 +431,7 @@ def local_path(url: str) -> str:
     return path.partition("/")[2]
 
 
-def _check_places(places: Mapping[str, FileEntry], where: str) -> None:
+def check_places(places: Mapping[str, FileEntry], where: str) -> None:
     """Refuse a file whose place is also a folder of another."""
     for place, entry in places.items():
         folder = place.rpartition("/")[0]
