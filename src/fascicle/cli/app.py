@@ -115,6 +115,7 @@ def fascicle() -> None:
       fascicle index ~/data                        say what a folder holds
       fascicle find --region TH --dataset spikes   sessions with spikes from the thalamus
       fascicle load EID trials --to trials.csv     one object of one session as a table
+      fascicle get EID --dataset spikes --to DIR   files of a session, from any archive
 
     \b
     Exit codes: 0 done or found, 1 nothing found or a file differs, 2 not understood,
@@ -123,11 +124,12 @@ def fascicle() -> None:
 
 
 def _add_commands() -> None:
-    from fascicle.cli import demo, find, index, load, show, verify
+    from fascicle.cli import demo, find, get, index, load, show, verify
 
     for command in (
         index.index,
         find.find,
+        get.get,
         show.ls,
         show.info,
         load.load,

@@ -9,6 +9,7 @@ import click
 
 from fascicle.cli import output
 from fascicle.cli.app import NO, debug_option
+from fascicle.cli.terms import search_options, search_terms
 from fascicle.cli.where import chosen, in_option
 
 if TYPE_CHECKING:
@@ -16,26 +17,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--subject", metavar="NAME", multiple=True, help="The subject.")
-@click.option("--lab", metavar="NAME", multiple=True, help="The laboratory.")
-@click.option(
-    "--date", metavar="DAY", help="A day, a month, a year, or a range: 2020-01..2020-03, 2020-01.."
-)
-@click.option("--number", metavar="N", type=int, multiple=True, help="Which session of its day.")
-@click.option("--task", metavar="NAME", multiple=True, help="The task protocol.")
-@click.option("--project", metavar="NAME", multiple=True, help="One of the session's projects.")
+@search_options
 @click.option(
     "--dataset",
     "datasets",
     metavar="NAME",
     multiple=True,
     help="What it must have: object.attribute, an object, a file name or a path. Each must match.",
-)
-@click.option(
-    "--region", metavar="ACRONYM", multiple=True, help="Recorded in this brain region or below it."
-)
-@click.option(
-    "--hemisphere", type=click.Choice(["left", "right"]), help="With --region: this side only."
 )
 @click.option(
     "--qc",
@@ -50,7 +38,6 @@ if TYPE_CHECKING:
 def find(
     ctx: click.Context,
     /,
-    date: str | None,
     as_ids: bool,
     as_json: bool,
     places: Sequence[str],
@@ -73,13 +60,7 @@ def find(
     """
     import fascicle
 
-    wanted: dict[str, Any] = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in terms.items()
-        if value
-    }
-    if date is not None:
-        wanted["date"] = _range(date)
+    wanted = search_terms(terms)
     found = fascicle.find(archives=chosen(places), **wanted)
     if as_ids:
         for eid in found.eids:
@@ -94,11 +75,6 @@ def find(
             output.note(sentence)
     if not len(found):
         ctx.exit(NO)
-
-
-def _range(text: str) -> str | tuple[str | None, str | None]:
-    first, dots, last = text.partition("..")
-    return (first or None, last or None) if dots else text
 
 
 def _rows(found: Sessions, *, by_region: bool) -> list[dict[str, Any]]:

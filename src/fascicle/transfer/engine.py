@@ -119,6 +119,7 @@ class Services:
         self.committer = Committer(self.ledger, lambda job, error: self.events.put((job, error)))
         self.digester = Digester()
         self.n_resumed = 0
+        self.n_copied = 0
         self.offline = False
         self._count = itertools.count()
 
@@ -163,6 +164,10 @@ class Services:
     def resumed(self, n_bytes: int) -> None:
         """Count bytes that an earlier run brought."""
         self.n_resumed += n_bytes
+
+    def copied(self, n_bytes: int) -> None:
+        """Count bytes that came from another folder."""
+        self.n_copied += n_bytes
 
     def enlarge(self, job: Job) -> None:
         """Go on with a file that is not as small as the record says."""
@@ -368,7 +373,7 @@ class _Loop:
             self.measured = now, transport.n_bytes
             for lane in self.services.lanes.values():
                 lane.grow(rate)
-        n_done = transport.n_bytes + self.services.n_resumed
+        n_done = transport.n_bytes + self.services.n_resumed + self.services.n_copied
         self.bars.show(n_done, self.underway() if self.bars.each else ())
         seen = set()
         for job, _ in self.running.values():
@@ -425,7 +430,7 @@ def run(
     return Result(
         tuple(services.outcomes[i] for i in range(len(plan.items))),
         seconds,
-        n_bytes,
+        n_bytes + services.n_copied,
         loop.n_requests,
         (trouble,) if trouble else (),
     )

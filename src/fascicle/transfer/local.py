@@ -46,6 +46,7 @@ class LocalJob(Job):
         source = self.item.source
         if source.zip_member() is not None:
             extract(source, part)
+            self.services.copied(part.stat().st_size)
             return
         place = source.local_path()
         if place is None or not place.is_file():
@@ -61,6 +62,7 @@ class LocalJob(Job):
                 )
         elif source.size is not None and part.stat().st_size != source.size:
             raise wrong_length(source.url, part.stat().st_size, source.size)
+        self.services.copied(part.stat().st_size)
 
 
 class TwinJob(Job):

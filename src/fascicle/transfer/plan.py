@@ -290,7 +290,10 @@ class Plan:
         for item in self.items:
             if item.state in ("missing", "partial"):
                 origins[item.source.origin] += item.bytes
-        lines += [f"  {size_text(n)} from {origin}" for origin, n in origins.most_common()]
+        lines += [
+            f"  {size_text(n)} from {'another folder' if origin == 'file://' else origin}"
+            for origin, n in origins.most_common()
+        ]
         if self.unknown_sizes:
             lines.append(f"  {self.unknown_sizes} of unknown size")
         seconds = self.seconds()
