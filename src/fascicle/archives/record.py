@@ -18,6 +18,9 @@ from typing import Any, NamedTuple
 from fascicle.archives.watch import RECORD
 from fascicle.errors import ConfigurationError, LockError
 
+# The fields of a use that tell one file from another come first.
+_KEY = 9
+
 
 class Use(NamedTuple):
     """One file that was handed out.
@@ -45,6 +48,8 @@ class Use(NamedTuple):
         Whether that file is known to have the checksum on record.
     seen : tuple of int
         Size, time of the last change in ns, and inode of the file as it was handed out.
+    about : dict
+        What the archive says of how to cite it: title, license, doi, url, citation, authors.
     """
 
     archive: str
@@ -63,6 +68,7 @@ class Use(NamedTuple):
     file: str = ""
     sure: bool = False
     seen: tuple[int, int, int] | None = None
+    about: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -122,7 +128,7 @@ class _Writer:
         with self._lock:
             lines = []
             for use in uses:
-                key = (*use[:9], use.seen)
+                key = (*use[:_KEY], use.seen)
                 if key not in self._known:
                     self._known.add(key)
                     lines.append(json.dumps(use._asdict(), separators=(",", ":")) + "\n")
@@ -175,7 +181,7 @@ def read_uses(folder: Path) -> list[Use]:
     found: dict[tuple[Any, ...], Use] = {}
     for file in sorted(folder.glob("*.jsonl")):
         for use in _lines(file):
-            key = (*use[:9], use.hash, use.seen)
+            key = (*use[:_KEY], use.hash, use.seen)
             if key not in found or (use.sure and not found[key].sure):
                 found[key] = use
     return list(found.values())
@@ -188,7 +194,7 @@ def _lines(file: Path) -> Iterator[Use]:
                 return  # a process that was killed, or writes still
             try:
                 values = json.loads(line)
-                seen = values.pop("seen")
+                seen = values.pop("seen", None)
                 if seen is not None:
                     size, time, inode = map(int, seen)
                     seen = size, time, inode
