@@ -1,1 +1,1 @@
-"""Measurements of fascicle side by side with the released ONE-api: ``python -m benchmarks``."""
+"""Measurements of fascicle side by side with its peers: ``python -m benchmarks``."""

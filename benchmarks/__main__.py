@@ -13,12 +13,20 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
-from benchmarks import asking, imports, indexing, loading, machine
+from benchmarks import asking, imports, indexing, loading, machine, projects, transfers
 from benchmarks.bench import ROOT, Bench
 from benchmarks.process import Workers
 from benchmarks.table import markdown, text
 
-PARTS = {"i": imports, "a": indexing, "b": asking, "c": loading}
+PARTS = {
+    "import": imports,
+    "index": indexing,
+    "questions": asking,
+    "load": loading,
+    "transfer": transfers,
+    "project": projects,
+}
+LETTERS = dict(zip("iabctp", PARTS, strict=True))
 
 
 def main() -> int:
@@ -30,28 +38,28 @@ def main() -> int:
     data.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".bench-", dir=data))
     try:
-        workers = Workers(None if options.no_peer else _peer(), work)
+        workers = Workers(_peers(options), work)
         about = {
             "date": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
             "machine": machine.describe(),
             "fascicle": workers.versions("fascicle", "fascicle", "numpy", "pandas", "pyarrow"),
             "ONE-api": workers.versions("one", "ONE-api", "numpy", "pandas", "pyarrow"),
+            "AllenSDK": workers.versions("allen", "allensdk", "numpy", "pandas", "boto3"),
             "sizes": "quick" if options.quick else "full",
         }
         workers.compile()
         large = options.large if options.large is not None else not options.quick
         bench = Bench(workers, data, work, quick=options.quick, large=large)
-        for key, part in PARTS.items():
-            if key in options.only:
-                part.run(bench)
+        for name in options.only:
+            PARTS[name].run(bench)
     finally:
         shutil.rmtree(work if given else data, ignore_errors=True)
     about["took"] = f"{(monotonic() - began) / 60:.1f} min"
     print(text(bench.rows), end="\n\n")
     print("\n".join(_facts(about)))
-    for failure in bench.failures:
-        print(f"! {failure}")
-    _save(options.results, bench, about)
+    for line in [*bench.notes, *(f"! {failure}" for failure in bench.failures)]:
+        print(line)
+    _save(options, bench, about)
     return 1 if bench.failures else 0
 
 
@@ -65,43 +73,59 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only",
-        default="iabc",
+        default=",".join(PARTS),
         metavar="PARTS",
-        help="some of: i import, a index, b questions, c load (--only ac)",
+        help="some of: "
+        + ", ".join(f"{k} {name}" for k, name in LETTERS.items())
+        + " (--only ac, --only index,load)",
     )
     parser.add_argument(
         "--data", type=Path, help="folder for generated data, which is kept (default: temporary)"
     )
-    parser.add_argument("--no-peer", action="store_true", help="fascicle alone")
+    parser.add_argument("--no-peer", action="store_true", help="fascicle alone, and curl")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args()
-    if not options.only or set(options.only) - set(PARTS):
-        parser.error(f"--only takes letters of {''.join(PARTS)}, not {options.only!r}")
+    wanted = set(options.only.split(","))
+    if not wanted <= set(PARTS):
+        wanted = {LETTERS.get(letter, "") for letter in options.only}
+    if not wanted <= set(PARTS):
+        parser.error(f"--only takes names or letters of {LETTERS}, not {options.only!r}")
+    options.only = [name for name in PARTS if name in wanted]
     return options
 
 
-def _peer() -> Path:
-    """Return the Python of the released ONE-api, in an environment made on first use."""
-    if given := os.environ.get("FASCICLE_PEER_ONE"):
+def _peers(options: argparse.Namespace) -> dict[str, Path | None]:
+    """Return the Pythons of those peers that the chosen parts ask."""
+    wanted = {"one"} if set(options.only) - {"project"} else set()
+    wanted |= {"allen"} if "project" in options.only else set()
+    return {name: None if options.no_peer else _peer(name) for name in sorted(wanted)}
+
+
+def _peer(name: str) -> Path:
+    """Return the Python of a released peer, in an environment made on first use."""
+    variable = f"FASCICLE_PEER_{name.upper()}"
+    if given := os.environ.get(variable):
         return Path(given).absolute()
     shared = Path(os.environ.get("FASCICLE_SHARED", ROOT.parent / "shared"))
     tool = shared / "tools" / "make-peer"
     if not tool.exists():
         sys.exit(
-            f"ONE-api cannot be installed: there is no {tool}\n"
-            "  set FASCICLE_PEER_ONE to a Python that has it, or give --no-peer"
+            f"{name} cannot be installed: there is no {tool}\n"
+            f"  set {variable} to a Python that has it, or give --no-peer"
         )
     run = subprocess.run(
-        [str(tool), "one", str(ROOT / ".peers" / "one")], stdout=subprocess.PIPE, text=True
+        [str(tool), name, str(ROOT / ".peers" / name)], stdout=subprocess.PIPE, text=True
     )
     if run.returncode:
-        sys.exit("ONE-api could not be installed; --no-peer measures fascicle alone")
+        sys.exit(f"{name} could not be installed; --no-peer measures fascicle alone")
     return Path(run.stdout.strip().splitlines()[-1]).absolute()
 
 
 def _facts(about: dict[str, object]) -> list[str]:
     lines = []
     for key, found in about.items():
+        if not found:  # a peer that was not asked
+            continue
         words = found
         if isinstance(found, dict):
             words = ", ".join(f"{k} {v}" for k, v in found.items())
@@ -111,16 +135,25 @@ def _facts(about: dict[str, object]) -> list[str]:
     return lines
 
 
-def _save(folder: Path, bench: Bench, about: dict[str, object]) -> None:
-    """Write ``latest.json`` and ``latest.md`` (``quick.*`` for small sizes)."""
+def _save(options: argparse.Namespace, bench: Bench, about: dict[str, object]) -> None:
+    """Write ``latest.json`` and ``latest.md`` (``quick.*`` for small sizes, ``partial.*`` else)."""
+    folder = options.results
     folder.mkdir(parents=True, exist_ok=True)
-    stem = "quick" if bench.quick else "latest"
-    found = {**about, "rows": [r.to_json() for r in bench.rows], "failures": bench.failures}
+    whole = options.only == list(PARTS) and bench.large and not options.no_peer
+    stem = "quick" if bench.quick else "latest" if whole else "partial"
+    found = {
+        **about,
+        "rows": [r.to_json() for r in bench.rows],
+        "notes": bench.notes,
+        "failures": bench.failures,
+    }
     folder.joinpath(f"{stem}.json").write_text(
         json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     )
     page = ["# Results", "", markdown(bench.rows), ""]
-    page += [f"- {line}" for line in _facts(about) + [f"! {f}" for f in bench.failures]]
+    page += [
+        f"- {line}" for line in _facts(about) + bench.notes + [f"! {f}" for f in bench.failures]
+    ]
     folder.joinpath(f"{stem}.md").write_text("\n".join(page) + "\n")
     print(f"\nsaved: {folder / stem}.json, .md")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.process import Run, Workers
-from benchmarks.table import Row, Value, text
+from benchmarks.table import ONE, Row, Value, text
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +36,8 @@ class Bench:
         Results so far.
     failures : list of str
         Measurements of ours that did not end, and answers that differ.
+    notes : list of str
+        What to know of the rows, such as what this machine does not allow.
     """
 
     workers: Workers
@@ -45,12 +47,14 @@ class Bench:
     large: bool = True
     rows: list[Row] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     heading: str = ""
+    columns: tuple[str, ...] = ONE
 
-    def title(self, words: str) -> None:
-        """Begin a group of rows."""
-        self.heading = words
-        self.rows.append(Row(words))
+    def title(self, words: str, columns: tuple[str, ...] = ONE) -> None:
+        """Begin a group of rows; ``columns`` are the peers in it."""
+        self.heading, self.columns = words, columns
+        self.rows.append(Row(words, columns=columns))
         print(f"\n{words}", file=sys.stderr, flush=True)
 
     def add(self, row: Row) -> None:
@@ -58,7 +62,8 @@ class Bench:
         self.rows.append(row)
         if row.ours.problem:
             self.failures.append(f"{self.heading}: {row.what}: {row.ours.problem}")
-        print("  " + text([row]).splitlines()[-1], file=sys.stderr, flush=True)
+        shown = [Row(self.heading, columns=self.columns), row]
+        print("  " + text(shown).splitlines()[-1], file=sys.stderr, flush=True)
 
     def differs(self, words: str) -> None:
         """Note that two answers are not the same."""
