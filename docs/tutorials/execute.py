@@ -1,13 +1,15 @@
 """Run the tutorials and write them back with their outputs: ``python docs/tutorials/execute.py``.
 
 They run in a home of their own, so that nothing of the user's is touched; in the outputs that home
-is written as ``~``.
+is written as ``~``. Real files come from the folder of shared data: ``../shared`` beside the
+checkout, or where ``FASCICLE_SHARED`` says.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 HERE = Path(__file__).resolve().parent
-TIMEOUT = 120  # seconds for any one cell
+SHARED = HERE.parents[2] / "shared"
+TIMEOUT = 300  # seconds for any one cell
 
 
 def tutorials() -> list[Path]:
@@ -40,13 +43,17 @@ def run(path: Path, home: Path) -> NotebookNode:
         If a cell raises.
     """
     notebook = nbformat.read(path, as_version=4)
-    env = os.environ | {
-        "HOME": str(home),
-        "USERPROFILE": str(home),
-        "FASCICLE_CACHE": str(home / "cache"),
-        "FASCICLE_PROGRESS": "0",
-        "TQDM_DISABLE": "1",
-    }
+    env = (
+        {"FASCICLE_SHARED": str(SHARED)}
+        | os.environ
+        | {
+            "HOME": str(home),
+            "USERPROFILE": str(home),
+            "FASCICLE_CACHE": str(home / "cache"),
+        }
+    )
+    for name in ("FASCICLE_PROGRESS", "TQDM_DISABLE"):  # bars are shown
+        env.pop(name, None)
     NotebookClient(notebook, timeout=TIMEOUT, kernel_name="python3").execute(cwd=home, env=env)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # when each cell ran: noise in every diff
@@ -82,8 +89,8 @@ def text_of(cell: NotebookNode) -> str:
 
 
 def main() -> None:
-    """Run all tutorials and save them."""
-    for path in tutorials():
+    """Run tutorials, those that are named or else all, and save them."""
+    for path in [Path(name) for name in sys.argv[1:]] or tutorials():
         with tempfile.TemporaryDirectory() as home:
             notebook = run(path, Path(home))
         nbformat.write(notebook, path)
