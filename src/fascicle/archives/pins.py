@@ -120,7 +120,7 @@ class Pins:
         size = use.seen[0] if use.seen else os.stat(use.file).st_size
         algorithm = plain_name(use.algorithm) if use.algorithm else ""
         for _, locked in candidates:
-            if locked.size != size:
+            if locked.size not in (None, size):
                 continue
             if use.sure and locked.algorithm == algorithm:
                 found = use.hash.lower()
@@ -146,7 +146,7 @@ class Pins:
         _, locked = candidates[0]
         self._refuse(
             f"{use.name} of {use.label} is not what it was when {self.file} was made: its "
-            f"{locked.algorithm} was {locked.hash[:16]}… of {locked.size:,} bytes"
+            f"{locked.algorithm} was {locked.hash[:16]}…"
         )
 
     def _refuse(self, why: str) -> NoReturn:

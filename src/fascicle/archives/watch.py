@@ -66,6 +66,48 @@ def hand_out(
     return files
 
 
+def vouch(uses: Sequence[Use]) -> None:
+    """Note files of which the content is handed out, and not the path: tables, say.
+
+    Parameters
+    ----------
+    uses : sequence of Use
+        What they are; their checksums on record are those of what is handed out.
+
+    Raises
+    ------
+    LockedError
+        If one of them is not in the lock, or is not what it was.
+    """
+    from fascicle.archives import pins, record
+
+    held = pins.active()
+    if held:
+        held.admit(uses)
+    record.note(uses)
+
+
+def check_version(version: str, name: str, project: str = "") -> None:
+    """Make sure that a version of a release may be used.
+
+    Raises
+    ------
+    LockedError
+        If a lock is in force that has another one.
+    """
+    from fascicle.archives import pins
+
+    if held := pins.active():
+        held.check_version(version, name, project)
+
+
+def noted(uses: Sequence[Use]) -> None:
+    """Note files that came along with others, whether or not a lock has them."""
+    from fascicle.archives import record
+
+    record.note(uses)
+
+
 def bring(archive: Archive, eid: UUID, rel_paths: Sequence[str]) -> list[Path]:
     """Bring datasets of a session through the door; see `hand_out`."""
     from fascicle.archives.base import DatasetRef

@@ -48,7 +48,7 @@ _HEAD = """\
 """
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class LockedFile:
     """One file that an analysis used.
 
@@ -60,8 +60,8 @@ class LockedFile:
         The file's path relative to the session, revision included; or else to the release.
     eid, id : str
         Ids of the session and of the dataset; empty where there is none.
-    size : int
-        Bytes.
+    size : int or None
+        Bytes; None where nobody said.
     algorithm, hash : str
         Its checksum in hexadecimal digits.
     """
@@ -70,7 +70,7 @@ class LockedFile:
     path: str
     eid: str = ""
     id: str = ""
-    size: int = 0
+    size: int | None = None
     algorithm: str = ""
     hash: str = ""
 
@@ -161,7 +161,7 @@ class Lock:
     @property
     def bytes(self) -> int:
         """The size of all files together."""
-        return sum(file.size for _, file in self.files())
+        return sum(file.size or 0 for _, file in self.files())
 
     def says_the_same(self, other: Lock) -> bool:
         """Return whether another lock is of the same files, whenever it was made."""
@@ -272,7 +272,7 @@ def make_lock(
                     "while the analysis ran, or a lock file has it twice",
                     hint="run it again: fascicle lock SCRIPT.py",
                 )
-        out.append(replace(same[0], files=tuple(sorted(files.values()))))
+        out.append(replace(same[0], files=tuple(files[key] for key in sorted(files))))
     return Lock(tuple(out), created, fascicle, command)
 
 
@@ -309,7 +309,7 @@ def _archive(value: Any, where: str) -> LockedArchive:
 def _file(value: dict[str, Any], session: str, eid: str, where: str) -> LockedFile:
     path = _text(value.get("path", ""), "path", where)
     size = value.get("size")
-    if isinstance(size, bool) or not isinstance(size, int):
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int)):
         raise LockError(f"{where}: {_short(path)} has a size of {_short(size)} bytes")
     found = _HASH.fullmatch(_text(value.get("hash", ""), "hash", where))
     if not found:
@@ -327,7 +327,7 @@ def _check_file(file: LockedFile, where: str) -> None:
                 problem = "leads into the hidden folder"
             if problem:
                 raise LockError(f"{where}: the path {_short(path)} {problem}")
-    if not 0 <= file.size <= _MAX_SIZE:
+    if file.size is not None and not 0 <= file.size <= _MAX_SIZE:
         raise LockError(f"{where}: {_short(file.path)} cannot have {_short(file.size)} bytes")
     if not _HASH.fullmatch(f"{file.algorithm}:{file.hash}"):
         raise LockError(f"{where}: {_short(file.path)} has no usable hash")
@@ -392,10 +392,9 @@ def lock_text(lock: Lock) -> str:
 
 def _row(file: LockedFile) -> str:
     identity = f"id = {_quoted(file.id)}, " if file.id else ""
+    size = "" if file.size is None else f"size = {file.size}, "
     digest = f"{file.algorithm}:{file.hash}"
-    return (
-        f"{{ path = {_quoted(file.path)}, {identity}size = {file.size}, hash = {_quoted(digest)} }}"
-    )
+    return f"{{ path = {_quoted(file.path)}, {identity}{size}hash = {_quoted(digest)} }}"
 
 
 def _quoted(text: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from fascicle import settings
+from fascicle.archives import watch
 from fascicle.archives.layout import Store
 from fascicle.archives.versions import Versions
 from fascicle.errors import (
@@ -27,6 +29,8 @@ from fascicle.formats.versions import Version, is_version
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fascicle.archives.record import Use
+    from fascicle.formats.manifest import FileEntry
     from fascicle.releases.compare import Comparison
 
 Metadata = Literal["eager", "lazy"]
@@ -168,6 +172,9 @@ class VersionedCache:
                 f"no release of {self.config.project} in {versions.place}",
                 hint="from_s3_cache fetches one" if not versions.bucket else "look at the name",
             )
+        if pinned := self._pinned():
+            self._load(self._known(pinned))
+            return self
         last = "" if store.static else store.last_used()
         if not last or not last.startswith(f"{self.config.project}_"):
             self._load_latest(stacklevel=5)
@@ -318,12 +325,36 @@ class VersionedCache:
     def _load(self, name: str) -> None:
         manifest = self._versions.manifest(name)
         self._check_version(manifest)
+        if watch.watched():
+            watch.check_version(manifest.version, self._place_name, manifest.project)
         if self._metadata == "eager":
             self._versions.bring(manifest, manifest.metadata_files.values())
+            if watch.watched():
+                # What opening needs is part of what was used, so that a synced cache opens too.
+                watch.noted(self._uses(manifest.metadata_files.values(), manifest))
         self._versions.store.set_last_used(name)
         if self._manifest is None or manifest != self._manifest:
             self._frames = {}
         self._name, self._manifest = name, manifest
+
+    @property
+    def _place_name(self) -> str:
+        from fascicle.projects.uses import name_of
+
+        return name_of(self._versions, self.config)
+
+    def _pinned(self) -> str:
+        """Return the version that a lock holds us to, or an empty string."""
+        if not watch.watched():
+            return ""
+        from fascicle.archives.pins import locked_version
+
+        return locked_version(self._place_name, self.config.project)
+
+    def _uses(self, entries: Iterable[FileEntry], manifest: Manifest | None = None) -> list[Use]:
+        from fascicle.projects.uses import uses_of
+
+        return uses_of(self._versions, self.config, manifest or self.manifest, entries)
 
     def _check_version(self, manifest: Manifest) -> None:
         if not self.config.versions:

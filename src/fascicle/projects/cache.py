@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fascicle import settings
+from fascicle.archives import watch
 from fascicle.errors import ConfigurationError, NotFoundError, RecordNotFound, nearest
 from fascicle.formats.manifest import FileEntry
 from fascicle.projects.base import VersionedCache
@@ -42,6 +43,7 @@ class ProjectCache(VersionedCache):
         """
         from fascicle.archives import tables
 
+        self._vouch(self._table_entry(name))
         if name not in self._frames:
             about = self.config.table(name)
             self._frames[name] = tables.finish(self._parsed(name), about)
@@ -100,6 +102,7 @@ class ProjectCache(VersionedCache):
         from fascicle.archives import ids
 
         entry = self._table_entry(name)
+        self._vouch(entry)
         about = self.config.table(name)
         if about.index and name not in self._frames:
             self._versions.require(self.manifest, entry)
@@ -198,11 +201,24 @@ class ProjectCache(VersionedCache):
 
     def download_data(self, file_id: str | int) -> Path:
         """Return the path of a data file, which is fetched if it is not here, and verified."""
-        return self._versions.bring(self.manifest, [self._data_entry(file_id)])[0]
+        return self._hand_out(self._data_entry(file_id))
 
     def download_metadata(self, fname: str) -> Path:
         """Return the path of a table's file, which is fetched if it is not here, and verified."""
-        return self._versions.bring(self.manifest, [self._table_entry(fname)])[0]
+        return self._hand_out(self._table_entry(fname))
+
+    def _hand_out(self, entry: FileEntry) -> Path:
+        def bring() -> list[Path]:
+            return self._versions.bring(self.manifest, [entry])
+
+        if not watch.watched():
+            return bring()[0]
+        return watch.hand_out(self._uses([entry]), bring)[0]
+
+    def _vouch(self, entry: FileEntry) -> None:
+        """Note that the content of a table is handed out, if a lock allows it."""
+        if watch.watched():
+            watch.vouch(self._uses([entry]))
 
     def data_path(self, file_id: str | int) -> dict[str, Any]:
         """Return where a data file is: ``local_path``, ``exists`` and ``file_attributes``."""

@@ -80,7 +80,7 @@ _ABOUT = ("title", "license", "doi", "url", "citation")
 
 def _locked(use: Use) -> LockedFile:
     size = use.seen[0] if use.seen else use.size
-    if use.sure and use.hash and size is not None:
+    if use.sure and use.hash:
         algorithm, digest = plain_name(use.algorithm), use.hash.lower()
     else:
         algorithm, digest = _digest(use)
