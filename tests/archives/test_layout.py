@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -178,3 +180,54 @@ def test_notes_go_without_saying(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="folder"):
         write_if_allowed(tmp_path / "folder", "text")
     assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".part")] == []
+
+
+RECORDS = """
+import hashlib, sys
+from pathlib import Path
+from fascicle.archives.layout import Store
+root, number = Path(sys.argv[1]), int(sys.argv[2])
+store = Store(root, "project")
+sys.stdin.readline()
+for n in range(12):
+    path = root / "project-0.9.0" / "data" / f"{number}-{n}.bin"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(path.name.encode())
+    store.add_to_record([(path, hashlib.blake2b(path.name.encode()).hexdigest())])
+"""
+
+
+def test_processes_that_record_at_once_lose_nothing(store: Store) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", RECORDS, str(store.root), str(n)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(6)
+    ]
+    for process in processes:  # all of them are ready
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    names = {f"{number}-{n}.bin" for number in range(6) for n in range(12)}
+    assert {Path(path).name for path in store.record()} == names
+
+
+def test_what_another_reader_lost_is_recorded_again(store: Store) -> None:
+    first = put(store)
+    store.add_to_record([(first, DIGEST)])
+    (store.root / RECORD).write_text("{}")  # written by a process that knew of nothing
+    second = put(store, b"others", "0.10.0")
+    store.add_to_record([(second, hashlib.blake2b(b"others").hexdigest())])
+    assert set(store.record()) == {os.path.realpath(first), os.path.realpath(second)}
+    first.unlink()
+    (store.root / RECORD).write_text("{}")
+    store.add_to_record([(second, hashlib.blake2b(b"others").hexdigest())])
+    assert set(store.record()) == {os.path.realpath(second)}  # and not what is gone
+    store.take_off_record([os.path.realpath(second)])
+    assert store.record() == {}

@@ -189,11 +189,66 @@ class Store:
         return {k: v for k, v in content.items() if isinstance(v, str)}
 
     def add_to_record(self, found: Iterable[tuple[Path, str]]) -> None:
-        """Record files, so that other readers of the layout know of them."""
-        before = self.record()
-        after = before | {os.path.realpath(path): file_hash for path, file_hash in found}
-        if after != before and not self.static:
-            write_if_allowed(self.root / RECORD, json.dumps(after, indent=2, sort_keys=True))
+        """Record files, so that other readers of the layout know of them.
+
+        The record is one file, which is replaced as a whole. So that of processes that do so at
+        once none loses what another has recorded, whoever wrote looks again: all that the ledger
+        has, which loses nothing, must be in the record, else it is written once more.
+        """
+        if self.static:
+            return
+        fresh = {os.path.realpath(path): file_hash for path, file_hash in found}
+        if not fresh:
+            return
+        with contextlib.suppress(OSError):
+            self._ledger.add(self._unnoted(fresh))
+        while True:
+            before = self.record()
+            wanted = {**self._recorded_in_ledger(), **fresh}
+            if all(before.get(path) == file_hash for path, file_hash in wanted.items()):
+                return
+            text = json.dumps({**before, **wanted}, indent=2, sort_keys=True)
+            if not write_if_allowed(self.root / RECORD, text):
+                return
+
+    def take_off_record(self, paths: Iterable[Path | str]) -> None:
+        """Take files that are gone off the record."""
+        gone = {os.fspath(path) for path in paths}
+        while gone & (before := self.record()).keys():
+            after = {path: file_hash for path, file_hash in before.items() if path not in gone}
+            if not write_if_allowed(
+                self.root / RECORD, json.dumps(after, indent=2, sort_keys=True)
+            ):
+                return
+
+    def _unnoted(self, found: dict[str, str]) -> Iterator[Row]:
+        """Go through those of some files that the ledger does not have, as rows for it."""
+        rows, root = self._ledger.rows(), os.path.realpath(self.root) + os.sep
+        for path, digest in found.items():
+            if not path.startswith(root) or len(digest) != 128:
+                continue
+            name = path.removeprefix(root).replace(os.sep, "/")
+            if name not in rows or rows[name].hash != digest:
+                yield self._ledger.note(
+                    self.root / name,
+                    algorithm="blake2b",
+                    digest=digest,
+                    state="verified",
+                    origin="",
+                )
+
+    def _recorded_in_ledger(self) -> dict[str, str]:
+        """Return what the ledger has of the files of versions, as the record has it."""
+        root = os.path.realpath(self.root)
+        folder = re.compile(re.escape(self.project) + r"-\d+\.\d+\.\d+[^/]*/")
+        found = {}
+        for name, row in self._ledger.rows().items():
+            if row.algorithm != "blake2b" or row.state != "verified" or not folder.match(name):
+                continue
+            path = os.path.join(root, *name.split("/"))
+            if os.path.isfile(path):  # other readers link to what is recorded
+                found[os.path.realpath(path)] = row.hash
+        return found
 
     def rebuild_record(self, *, progress: bool = False) -> int:
         """Read all files of all versions that are here, and record their checksums.
@@ -296,10 +351,18 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
-def write_if_allowed(path: Path, text: str) -> None:
-    """Write a note that can be done without; a folder that is read-only stays as it is."""
+def write_if_allowed(path: Path, text: str) -> bool:
+    """Write a note that can be done without; a folder that is read-only stays as it is.
+
+    Returns
+    -------
+    bool
+        Whether it was written.
+    """
     try:
         write_whole(path, text)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
+        return False
+    return True
