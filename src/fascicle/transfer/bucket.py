@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -102,11 +103,30 @@ class Bucket:
             If it may not be listed.
         """
         if settings.offline():
-            raise OfflineError(
-                f"the bucket {self.name} cannot be listed: FASCICLE_OFFLINE is set",
-                hint="unset FASCICLE_OFFLINE to go online",
-            )
-        return sorted(self._pages(prefix))
+            raise self._offline()
+        pages = (reader.listed for reader in self._read_pages(prefix))
+        return sorted(listed for page in pages for listed in page)
+
+    def _offline(self) -> OfflineError:
+        return OfflineError(
+            f"the bucket {self.name} cannot be listed: FASCICLE_OFFLINE is set",
+            hint="unset FASCICLE_OFFLINE to go online",
+        )
+
+    def folders(self, prefix: str) -> builtins.list[str]:
+        """Return what follows ``prefix`` up to the next slash in names of objects, by name.
+
+        Raises
+        ------
+        OfflineError, ServerError, RemoteNotFound, AccessDenied
+            As for `list`.
+        """
+        if settings.offline():
+            raise self._offline()
+        n = len(prefix)
+        pages = (reader.folders for reader in self._read_pages(prefix, delimiter="/"))
+        found = {folder[n:].rstrip("/") for page in pages for folder in page}
+        return sorted(found - {""})
 
     def describe(self) -> Described:
         """Ask the bucket where it is, and whether it keeps versions.
@@ -131,19 +151,21 @@ class Bucket:
             return Described(region, None)
         return Described(region, _VERSIONED.search(body) is not None)
 
-    def _pages(self, prefix: str) -> Iterator[Listed]:
+    def _read_pages(self, prefix: str, *, delimiter: str = "") -> Iterator[_Reader]:
         from fascicle.transfer.ask import Asker
 
         bucket, token = self, ""
         with Asker(self.access or Access.from_environment()) as asker:
             for _ in range(MAX_PAGES):
                 query = {"continuation-token": token} if token else {}
+                query |= {"delimiter": delimiter} if delimiter else {}
                 query |= {"list-type": "2", "prefix": prefix}
                 bucket, head, body = bucket._ask(asker, query, at_most=MAX_PAGE)
                 if head.status != 200:
                     raise _refused(bucket, head.status)
-                listed, following = parse_listing(body)
-                yield from listed
+                page = _read(body)
+                yield page
+                following = page.token if page.truncated else ""
                 if not following:
                     return
                 if following == token:
@@ -200,6 +222,11 @@ def parse_listing(body: bytes) -> tuple[list[Listed], str]:
     ServerError
         If it is no listing.
     """
+    reader = _read(body)
+    return reader.listed, reader.token if reader.truncated else ""
+
+
+def _read(body: bytes) -> _Reader:
     reader = _Reader()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
@@ -213,12 +240,13 @@ def parse_listing(body: bytes) -> tuple[list[Listed], str]:
         raise ServerError(f"the answer is no listing of a bucket: {error}") from error
     if reader.root != "ListBucketResult":
         raise ServerError(f"the answer is no listing of a bucket but {reader.root or 'empty'}")
-    return reader.listed, reader.token if reader.truncated else ""
+    return reader
 
 
 class _Reader:
     def __init__(self) -> None:
         self.listed: list[Listed] = []
+        self.folders: list[str] = []
         self.root = self.token = ""
         self.truncated = False
         self._path: list[str] = []
@@ -248,6 +276,8 @@ class _Reader:
             case ["Contents"]:
                 self.listed.append(Listed(self._object.get("Key", ""), int(self._object["Size"])))
                 self._object = {}
+            case ["CommonPrefixes", "Prefix"]:
+                self.folders.append(text)
             case ["NextContinuationToken"]:
                 self.token = text
             case ["IsTruncated"]:

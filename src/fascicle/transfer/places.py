@@ -6,6 +6,7 @@ bytes of a file are, so that a plan can bring them.
 
 from __future__ import annotations
 
+import builtins
 import os
 import stat
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from fascicle.errors import (
     UnsafeTarget,
 )
 from fascicle.formats.locations import Location, parse_url
-from fascicle.transfer.ask import Asker
+from fascicle.transfer.ask import Asker, TooLarge
 from fascicle.transfer.bucket import Bucket, Listed
 from fascicle.transfer.ledger import HIDDEN
 from fascicle.transfer.parts import is_part
@@ -132,6 +133,18 @@ class S3Place:
         bucket = Bucket(self.bucket, self.region, access.endpoint or None, access)
         n = len(self.prefix) + 1 if self.prefix else 0
         return [Listed(key[n:], size) for key, size in bucket.list(self.key(prefix)) if key[n:]]
+
+    def folders(self) -> builtins.list[str]:
+        """Return the names of what S3's users take for folders, right below the place, by name.
+
+        Raises
+        ------
+        OfflineError, ServerError, RemoteNotFound, AccessDenied
+            As `fascicle.transfer.bucket.Bucket.list`.
+        """
+        access = self.reach()
+        bucket = Bucket(self.bucket, self.region, access.endpoint or None, access)
+        return bucket.folders(self.key("") if self.prefix else "")
 
     def read(self, key: str, *, at_most: int) -> bytes:
         """Return the content of a small object.
@@ -395,8 +408,11 @@ class WebPlace:
 
 
 def _read(source: Source, access: Access, at_most: int) -> bytes:
-    with Asker(access) as asker:
-        return asker.content(source, at_most=at_most)
+    try:
+        with Asker(access) as asker:
+            return asker.content(source, at_most=at_most)
+    except TooLarge as error:
+        raise _too_large(source.url, source.origin, at_most) from error
 
 
 def open_place(
