@@ -17,7 +17,7 @@ DEMO_DIR  ?= demo
 DEMO_ARGS ?=
 TEST_ARGS ?=
 
-.PHONY: help demo test lint format types imports docs test-fast test-peers test-long bench pre-commit clean
+.PHONY: help demo system test lint format types imports docs test-fast test-peers test-long bench pre-commit clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -59,7 +59,11 @@ demo: $(RUN)  ## make a synthetic lab in ./demo, index it, find, load, plot
 
 # -- checking it ------------------------------------------------------------------------------------
 
-test: $(DEV) lint docs  ## everything that must be green: lint, types, imports, docs, tests
+# What no Python package brings: servers that tests talk to. Installed only where it is missing.
+system:
+	@tools/system-packages nginx node npm
+
+test: $(DEV) system lint docs  ## everything that must be green: lint, types, imports, docs, tests
 	"$(PY)" -m pytest -m "not long and not heavy" $(TEST_ARGS)
 
 lint: $(DEV)  ## ruff, mypy strict, the contract of the floors
@@ -75,16 +79,17 @@ format: $(DEV)  ## let ruff tidy the code
 docs: $(DEV)  ## build the documentation into docs/_build/html, warnings are errors
 	"$(PY)" -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-test-fast: $(DEV)  ## tests that need no peer and no long run
+test-fast: $(DEV) system  ## tests that need no peer and no long run
 	"$(PY)" -m pytest -m "not long and not peer" $(TEST_ARGS)
 
 test-peers: $(DEV)  ## only the comparisons with the peers, each in an environment of its own
 	"$(PY)" -m pytest -m "peer and not long" $(TEST_ARGS)
 
-test-long: $(DEV)  ## the fault and fuzz runs in full length
+test-long: $(DEV) system  ## the fault and fuzz runs in full length
 	"$(PY)" -m pytest -m long $(TEST_ARGS)
 
 bench: $(DEV)  ## side by side with the peers
+	@tools/system-packages nginx cc curl
 	"$(PY)" -m benchmarks
 
 pre-commit: $(DEV)  ## let the hooks run at each commit
