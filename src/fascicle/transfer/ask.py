@@ -28,7 +28,12 @@ PATIENCE = Limits(
     stall_timeout=20.0,
 )
 _UNREACHABLE = 2
+_PAGE = 64 << 10  # of what a server says about an error
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
+
+
+class TooLarge(ServerError):
+    """An answer has more bytes than what was asked for can have."""
 
 
 class Asker:
@@ -86,7 +91,9 @@ class Asker:
         OfflineError
             If nothing may be fetched.
         ServerError
-            If no answer comes, or one that is too large.
+            If no answer comes.
+        TooLarge
+            If it has too many bytes.
         """
         shown = url.partition("?")[0]
         if settings.offline():
@@ -98,9 +105,11 @@ class Asker:
         while True:
             answer = self._once(url, at_most, is_s3, region, headers)
             head = answer.head
+            if answer.trouble == "stopped" and head is not None and head.status != 200:
+                answer.trouble = ""  # enough of an error's page was read
             if answer.trouble == "stopped":
                 bound = f"{at_most >> 20} MiB" if at_most >> 20 else f"{at_most} bytes"
-                raise ServerError(f"{shown} answers with more than {bound}: not what was asked for")
+                raise TooLarge(f"{shown} answers with more than {bound}: not what was asked for")
             if head is not None and head.status and not answer.trouble:
                 if head.status in (401, 403) and is_s3 and not self.signed:
                     self.signed = self.access.signing() is not None
@@ -171,6 +180,9 @@ class _Bounded:
 
     def on_head(self, head: Head) -> bool:
         """Look at the head; return whether the body is wanted."""
+        if head.status != 200:
+            self._at_most = _PAGE
+            return True
         return (head.length() or 0) <= self._at_most
 
     def on_data(self, data: bytes) -> bool:
