@@ -128,7 +128,7 @@ def get(
     plan = _into_one(plans, folder) if several and folder else Plan.join(plans)
     plan = plan.select(include=include, exclude=exclude, max_size=max_size)
     if folder is not None and not replace:
-        _refuse_to_replace(plan, folder)
+        refuse_to_replace(plan, folder)
     return plan
 
 
@@ -401,7 +401,7 @@ def _into_one(plans: Sequence[Plan], folder: Path) -> Plan:
     return Plan(tuple(items.values()), folder, tuple(dict.fromkeys(notes)), after)
 
 
-def _refuse_to_replace(plan: Plan, folder: Path) -> None:
+def refuse_to_replace(plan: Plan, folder: Path) -> None:
     """Refuse where files that nobody fetched would be lost."""
     from fascicle.transfer import Ledger
     from fascicle.transfer.ledger import relative
