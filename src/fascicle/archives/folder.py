@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from fascicle.alf import spec
 from fascicle.archives.base import Capabilities, DatasetRef, SessionName, Source
 from fascicle.archives.session import OpenSession
-from fascicle.errors import ALFObjectNotFound, SessionNotFound, nearest
+from fascicle.archives.sessionnames import row_of
+from fascicle.errors import ALFObjectNotFound, nearest
 
 if TYPE_CHECKING:
     from fascicle.catalogue import Catalogue, Datasets
     from fascicle.transfer.bars import Shown
 
-_REFERENCE = re.compile(r"(\d{4}-\d\d-\d\d)_(\d{1,3})_(.+)")
 _MEDIA_TYPES = {
     ".csv": "text/csv",
     ".json": "application/json",
@@ -180,37 +178,13 @@ class FolderArchive:
         return OpenSession(self, cat.eids([row])[0])
 
     def _row(self, session: str | UUID | Path) -> int:
-        cat = self.catalogue()
-        text = str(session).replace("\\", "/").rstrip("/")
-        row: int | None = None
-        subject = ""
-        if isinstance(session, UUID) or spec.is_uuid_string(text):
-            row = cat.row(session if isinstance(session, UUID) else text)
-        elif found := _REFERENCE.fullmatch(text):
-            date, number, subject = found.groups()
-            row = cat.row_of(None, subject, _date(date, text), int(number))
-        else:
-            text = text.removeprefix(self.folder.as_posix()).lstrip("/")
-            parts = spec.parse_session(text)
-            if parts is None:
-                raise SessionNotFound(
-                    f"{str(session)!r} is neither an eid nor a path nor a reference of a session",
-                    hint='type an eid, "lab/Subjects/subject/2020-01-31/001" '
-                    'or "2020-01-31_1_subject"',
-                )
-            subject = parts.subject
-            date_of = _date(parts.date, text)
-            row = cat.row_of(parts.lab or None, subject, date_of, int(parts.number))
-        if row is None:
-            subjects = cat.values("subject") if subject else {}
-            hint = nearest(subject, subjects) if subject not in subjects else ""
-            raise SessionNotFound(
-                f"{self.name} has no session {str(session)!r}",
-                hint=hint
-                or "fascicle.find(…) lists sessions; if it was added since, "
-                f"update the index: fascicle index {self.name}",
-            )
-        return row
+        return row_of(
+            self.catalogue(),
+            session,
+            archive=self.name,
+            root=str(self.folder),
+            more=f"; if it was added since, update the index: fascicle index {self.name}",
+        )
 
     def __repr__(self) -> str:
         return f"FolderArchive({self.name!r})"
@@ -228,12 +202,3 @@ class FolderArchive:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-
-
-def _date(text: str, session: str) -> Any:
-    from datetime import date
-
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise SessionNotFound(f"{session!r} has no valid date: {error}") from error

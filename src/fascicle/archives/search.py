@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fascicle import settings
 from fascicle.archives import match
-from fascicle.archives.base import SEARCH_TERMS, Archive
+from fascicle.archives.base import SEARCH_TERMS, Archive, Source
 from fascicle.archives.folder import FolderArchive
 from fascicle.archives.sessions import Found, Sessions
 from fascicle.atlas import Regions
@@ -36,13 +36,29 @@ Places: TypeAlias = "str | os.PathLike[str] | Archive | Iterable[str | os.PathLi
 _PROBE = re.compile(r"alf/probe[^/.]*/")
 
 
-def open_archive(place: str | os.PathLike[str] | Archive) -> Archive:
+def open_archive(
+    place: str | os.PathLike[str] | Archive,
+    *,
+    version: str | None = None,
+    store: str | os.PathLike[str] | None = None,
+    endpoint: str | None = None,
+) -> Archive:
     """Open an archive.
 
     Parameters
     ----------
     place : path-like or str
-        A folder that has been indexed.
+        A folder that has been indexed; or a release: ``s3://bucket/project``, a bucket with one
+        project, a folder or a ZIP file that it was published to, the address of its manifest. A
+        version may stand behind it: ``s3://bucket/project@1.1.0``.
+    version : str, optional
+        Of a release: which one, if not the newest.
+    store : path-like, optional
+        Of a release: the folder that its files are fetched into; by default one in the user's
+        cache. The Allen Institute's readers of such releases understand it.
+    endpoint : str, optional
+        Of a release: S3 of another server than Amazon's; by default as ``AWS_ENDPOINT_URL_S3``
+        says.
 
     Returns
     -------
@@ -53,50 +69,94 @@ def open_archive(place: str | os.PathLike[str] | Archive) -> Archive:
     NoIndexError
         If the folder has no index; the message says how to make one.
     ConfigurationError
-        If the place is of a kind that fascicle cannot open.
+        If the place is of a kind that fascicle cannot open, or has several projects.
+    NotFoundError, VersionNotFound
+        If there is no release, or none of that version.
+    TransferError, ManifestError
+        If it cannot be read.
 
     Examples
     --------
     >>> archive = open_archive("~/data")  # doctest: +SKIP
+    >>> release = open_archive("s3://bucket/project", version="1.1.0")  # doctest: +SKIP
     """
-    archive = _archive(place)
+    archive = _archive(place, version=version, store=store, endpoint=endpoint)
     archive.catalogue()
     return archive
 
 
-def _archive(place: str | os.PathLike[str] | Archive) -> Archive:
+def _archive(place: str | os.PathLike[str] | Archive, **release: Any) -> Archive:
     """Return the archive at a place, nothing read yet."""
+    release = {key: value for key, value in release.items() if value is not None}
     if not isinstance(place, str | os.PathLike):
         if isinstance(place, Archive):
+            if release:
+                raise ConfigurationError(
+                    f"{', '.join(release)}: {place!r} is an archive that is open already",
+                    hint="give its name in place of it",
+                )
             return place
         raise ConfigurationError(
-            f"{place!r} is neither a folder nor an archive",
-            hint='give a folder, e.g. archives=["~/data"]',
+            f"{place!r} is neither a place nor an archive",
+            hint='give a place, e.g. archives=["~/data", "s3://bucket/project"]',
         )
+    from fascicle.archives.roots import is_release, split_name
+
     text = os.fspath(place)
     scheme, colon, _ = text.partition("://")
-    if colon and scheme.isalnum():
+    known = not colon or scheme.lower() in ("s3", "http", "https", "file")
+    if colon and scheme.isalnum() and not known:
         raise ConfigurationError(
-            f"this version of fascicle opens folders, not {scheme}: addresses",
-            hint="copy or mount the data, and open the folder",
+            f"fascicle cannot open {scheme}: addresses",
+            hint="a folder, a ZIP file, s3://bucket/project, or the URL of a manifest",
         )
+    if release or is_release(text):
+        from fascicle.archives.release import ReleaseArchive
+
+        return ReleaseArchive(text, **release)
+    if colon and scheme.lower() in ("http", "https"):
+        from fascicle.archives.release import ReleaseArchive
+        from fascicle.transfer.places import S3Place, open_place
+
+        if split_name(text).manifest or isinstance(open_place(text), S3Place):
+            return ReleaseArchive(text)
+        raise ConfigurationError(
+            f"{text} is no address of a manifest, and a web server does not say what it has",
+            hint="https://…/manifests/NAME_project_manifest_v1.0.0.json opens a release",
+        )
+    if scheme.lower() == "file" and colon:
+        return FolderArchive(Source(text).local_path() or text)
     return FolderArchive(text)
+
+
+def named_archives() -> list[str]:
+    """Return the archives that the variable ``FASCICLE_ARCHIVES`` names.
+
+    They are separated as in ``PATH``; the colons of addresses, such as ``s3://bucket``, and of
+    drives do not separate.
+    """
+    given = os.environ.get("FASCICLE_ARCHIVES", "")
+    if os.pathsep == ":":
+        # A colon separates unless "//" follows it, or the port of a host does.
+        parts = re.split(r":(?!//)(?!\d+(?:/|$|:))", given)
+    else:
+        parts = given.split(os.pathsep)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def default_archives() -> list[Archive]:
     """Return the archives that are asked where none are named.
 
-    Those of the environment variable ``FASCICLE_ARCHIVES`` (folders, separated as in ``PATH``);
-    without it ONE's default data folder, if it has an index.
+    Those of the environment variable ``FASCICLE_ARCHIVES`` (folders and other places, separated as
+    in ``PATH``); without it ONE's default data folder, if it has an index.
 
     Raises
     ------
     ConfigurationError
         If there is neither.
     """
-    given = [p for p in os.environ.get("FASCICLE_ARCHIVES", "").split(os.pathsep) if p.strip()]
-    if given:
-        return [_archive(p.strip()) for p in given]
+    if given := named_archives():
+        return [_archive(place) for place in given]
     folder = settings.one_cache_dir()
     archive = FolderArchive(folder)
     try:
@@ -133,6 +193,7 @@ def find(
     date: Day | tuple[Day | None, Day | None] | list[Day | None] | None = None,
     number: int | Iterable[int] | None = None,
     task: Text | None = None,
+    session_type: Text | None = None,
     project: Text | None = None,
     qc: str | int | None = None,
     archives: Places | None = None,
@@ -160,15 +221,16 @@ def find(
         open one.
     number : int or several
         Which session of its day.
-    task : str or several
-        The task protocol.
+    task, session_type : str or several
+        The task protocol, which some projects call the type of session: two words for one thing.
     project : str or several
         One of the session's projects.
     qc : str, optional
         The worst outcome of quality control that a dataset may have to count; ``"FAIL"`` unless
         told. Without ``datasets``: sessions with any dataset up to it.
     archives : path, Archive, or several
-        Where to look; see `default_archives` for where else.
+        Where to look: folders, releases (``s3://bucket/project@1.1.0``, …), archives that are
+        open; see `default_archives` for where else.
 
     Returns
     -------
@@ -197,6 +259,13 @@ def find(
     """
     for term in unknown:
         _refuse(term)
+    if session_type is not None:
+        if task is not None:
+            raise SearchTermError(
+                "task= and session_type= are two words for one thing",
+                hint="leave out one of the two; each takes a list",
+            )
+        task = session_type
     terms: dict[str, Any] = {
         "region": region,
         "hemisphere": hemisphere,
@@ -239,7 +308,7 @@ _OTHER_WORDS = {
 
 def _refuse(term: str) -> None:
     other = _OTHER_WORDS.get(term)
-    known = sorted({*SEARCH_TERMS, "archives"})
+    known = sorted({*SEARCH_TERMS, "session_type", "archives"})
     raise SearchTermError(
         f"{term!r} is no search term of fascicle.find",
         hint=f"type {other}=" if other else nearest(term, known) or f"terms: {', '.join(known)}",
@@ -281,6 +350,14 @@ class Query:
         rows = cat.rows(bits)
         if self.places is None:
             return Found(archive, cat, rows, None)
+        if "region" not in archive.capabilities.search_terms:
+            warnings.warn(
+                f"{archive.name} does not say where its recordings are: no search by region "
+                "finds anything there",
+                IncompleteWarning,
+                stacklevel=3,
+            )
+            return Found(archive, cat, [], {})
         _warn_of_unknown_regions(archive, cat)
         sites = _sites(cat, self.places)
         rows = [row for row in rows if row in sites]
@@ -373,6 +450,11 @@ def _warn_of_unknown_regions(archive: Archive, cat: Catalogue) -> None:
         parts.append(
             f"regions not yet read for {unlisted} sessions of {archive.name}: "
             f"type fascicle index {archive.name}"
+        )
+    if unknown := cat.meta.get("unknown_structures"):
+        parts.append(
+            f"{sum(unknown.values())} recording sites of {archive.name} are in structures that the "
+            f"atlas does not have: {', '.join(sorted(unknown)[:5])}"
         )
     if parts:
         warnings.warn("; ".join(parts), IncompleteWarning, stacklevel=4)

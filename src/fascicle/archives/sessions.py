@@ -67,7 +67,8 @@ class Sessions:
         """The sessions as a table.
 
         One row per session with ``archive``, ``eid`` (text), ``lab``, ``subject``, ``date``,
-        ``number``, ``task_protocol`` and ``projects``; after a search by region also
+        ``number``, ``task_protocol`` and ``projects``; where an archive gives its sessions ids of
+        its own, ``native_id`` (text, empty for sessions of other archives); after a search by region also
         ``n_insertions``, ``n_channels`` (recording sites in the region) and ``probes``.
         """
         if self._frame is None:
@@ -102,12 +103,16 @@ class Sessions:
         import pandas as pd
 
         parts = []
+        native = any("native_ids" in found.catalogue.meta for found in self.parts)
         for archive, cat, rows, sites in self.parts:
             part = cat.sessions_frame(rows)
             part = part.rename_axis(None).reset_index(drop=True)
             part.insert(0, "archive", archive.name)
             part.insert(1, "eid", [str(eid) for eid in cat.eids(rows)])
             part = part.drop(columns=["id"], errors="ignore")
+            if native:
+                known = cat.meta.get("native_ids", {})
+                part["native_id"] = [known.get(eid.hex, "") for eid in cat.eids(rows)]
             if sites is not None:
                 here = [sites[row] for row in rows]
                 part["n_insertions"] = [len(s) for s in here]

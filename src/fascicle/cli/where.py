@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,15 +18,16 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def in_option(command: _Command) -> _Command:
-    """Add ``--in DIR`` (``--archive DIR``), which may be given several times."""
+    """Add ``--in ARCHIVE`` (``--archive ARCHIVE``), which may be given several times."""
     return click.option(
         "--in",
         "--archive",
         "places",
-        metavar="DIR",
+        metavar="ARCHIVE",
         multiple=True,
-        help="The folder to ask, once or several times (default: those in FASCICLE_ARCHIVES, "
-        "else the current folder if it is indexed, else ONE's default cache).",
+        help="The archive to ask, once or several times: a folder, or a release (its bucket, "
+        "folder, ZIP file or manifest's URL, with @1.1.0 for a version). Default: those in "
+        "FASCICLE_ARCHIVES, else the current folder if it is indexed, else ONE's default cache.",
     )(command)
 
 
@@ -41,9 +41,9 @@ def chosen(places: Sequence[str]) -> list[str]:
     """
     if places:
         return list(places)
-    if named := [
-        part for part in os.environ.get("FASCICLE_ARCHIVES", "").split(os.pathsep) if part
-    ]:
+    from fascicle.archives.search import named_archives
+
+    if named := named_archives():
         return named
     for folder in (Path.cwd(), settings.one_cache_dir()):
         if is_indexed(folder):
@@ -51,7 +51,7 @@ def chosen(places: Sequence[str]) -> list[str]:
     raise NoIndexError(
         f"neither the current folder nor {settings.one_cache_dir()} has an index, "
         "and FASCICLE_ARCHIVES names no folder",
-        hint="name one with --in DIR, or make an index here: fascicle index .",
+        hint="name one with --in ARCHIVE, or make an index here: fascicle index .",
     )
 
 
@@ -77,5 +77,7 @@ def open_session(places: Sequence[str], name: str) -> OpenSession:
         except SessionNotFound as error:
             missing = missing or error
     assert missing is not None  # chosen() names at least one archive
-    missing.hint = f"'fascicle find --ids' lists what there is; {name!r} may be in another --in DIR"
+    missing.hint = (
+        f"'fascicle find --ids' lists what there is; {name!r} may be in another --in ARCHIVE"
+    )
     raise missing
