@@ -369,6 +369,19 @@ class LockedError(FascicleError, PermissionError):
 # -- releases (the names the field already uses) ---------------------------------------------------
 
 
+class NotReleasable(FascicleError, ValueError):
+    """A folder breaks rules that releases are held to.
+
+    Attributes
+    ----------
+    report : fascicle.releases.Report
+        What was found.
+    """
+
+    kind = "not-releasable"
+    report: Any = None
+
+
 class BehaviorCloudCacheVersionException(FascicleError, ValueError):
     """A release's version is not one that this reader of the project knows."""
 

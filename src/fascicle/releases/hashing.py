@@ -93,6 +93,8 @@ class HashCache:
     ----------
     folder : pathlib.Path
         The folder of recordings.
+    keep : bool
+        Whether they may be kept in the folder; else they go to the user's cache.
 
     Attributes
     ----------
@@ -102,8 +104,9 @@ class HashCache:
         Their bytes.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keep: bool = True) -> None:
         self.folder = folder
+        self.keep = keep
         self.read = 0
         self.bytes = 0
         self._known: dict[str, _Known] = {}
@@ -190,11 +193,16 @@ class HashCache:
                     self.save()
                     saved = time.monotonic()
 
+    def newest(self, paths: Iterable[str]) -> int:
+        """Return when the newest of some files was written, in nanoseconds since 1970."""
+        root = str(self.folder)
+        return max((os.stat(f"{root}/{path}").st_mtime_ns for path in paths), default=0)
+
     def save(self) -> None:
         """Write what is known, to where that can be done."""
         if not self._changed:
             return
-        for path in self._places():
+        for path in self._places()[0 if self.keep else 1 :]:
             try:
                 _save(path, self._known)
             except OSError:  # read-only, or no room: then they are computed again

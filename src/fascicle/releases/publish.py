@@ -1,0 +1,513 @@
+"""A folder becomes a version of a release.
+
+The index is brought up to date, the folder is looked at, files are hashed, what the place does not
+have is sent, and the manifest comes last: a reader sees the version before it, or all of this one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fascicle import settings
+from fascicle.errors import (
+    BatchError,
+    ConfigurationError,
+    NotReleasable,
+    VersionExists,
+    nearest,
+)
+from fascicle.formats.locations import parse_url
+from fascicle.formats.manifest import FileEntry, Manifest, manifest_json, manifest_name
+from fascicle.formats.versions import Version, is_version
+from fascicle.releases.about import About, missing, read_about
+from fascicle.releases.folder import Prepared, prepared
+from fascicle.releases.hashing import Digests, HashCache, digests_of
+from fascicle.releases.history import (
+    FOLDER,
+    History,
+    Item,
+    Placed,
+    other_content,
+    place_items,
+    upload_of,
+)
+from fascicle.releases.published import Published
+from fascicle.releases.report import Finding, Report
+from fascicle.releases.rules import RULES
+from fascicle.releases.tables import PLACES, Row, one_tables, text_tables
+from fascicle.releases.targets import Target, open_target
+from fascicle.releases.validate import examine
+
+if TYPE_CHECKING:
+    from fascicle.catalogue.columns import Columns
+
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
+
+
+def publish(
+    folder: str | os.PathLike[str],
+    *,
+    version: str,
+    to: str | os.PathLike[str],
+    project: str | None = None,
+    title: str = "",
+    authors: str | Iterable[Any] = (),
+    license: str = "",
+    doi: str = "",
+    description: str = "",
+    keywords: Iterable[str] = (),
+    publisher: str = "",
+    url: str = "",
+    allow: str | Collection[str] = (),
+    dry_run: bool = False,
+    parallel: int | None = None,
+    bandwidth: int | None = None,
+    progress: bool | None = None,
+    endpoint: str | None = None,
+) -> Published:
+    """Publish a folder of ALF data as a version of a release.
+
+    Nothing in the folder changes but its index; ids that are on record are kept. Only what the
+    place does not have is sent; run again after an interruption, it goes on where it was.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds ``lab/Subjects/subject/date/number`` or ``subject/date/number`` at any depth.
+    version : str
+        Such as ``1.1.0``: greater than all that the place has.
+    to : str or path-like
+        ``s3://bucket/[prefix/]project``, a folder, or a ``.zip`` file.
+    project : str, optional
+        The project's name: letters, digits, ``.``, ``_`` and ``-``. By default the one that the
+        place or ``release.toml`` has, else the last part of the S3 address, else the folder's name.
+    title, license, doi, description, publisher, url : str, optional
+        What the release says of itself; what is not given is taken from ``release.toml`` and
+        ``CITATION.cff`` in the folder, then from the version before.
+    authors : str, or iterable of str or mapping
+        ``Family, Given``; ``{The Brain Lab}`` in braces for who is no person; or records with
+        ``given``, ``family``, ``name``, ``orcid``, ``affiliation``.
+    keywords : iterable of str
+    allow : str or collection of str
+        Rules that may be broken: see `RULES`.
+    dry_run : bool
+        Look, hash and plan, but write nothing: neither to the place nor into the folder.
+    parallel : int, optional
+        Files under way at once.
+    bandwidth : int, optional
+        Bytes per second.
+    progress : bool, optional
+        Whether to show bars; by default on a terminal.
+    endpoint : str, optional
+        S3 of another server than Amazon's; by default ``AWS_ENDPOINT_URL_S3``.
+
+    Returns
+    -------
+    Published
+        What was found, sent and referred to.
+
+    Raises
+    ------
+    ConfigurationError
+        If the version, the project or the place cannot be used.
+    NotReleasable
+        If a rule is broken that is not allowed to be; its ``report`` says which.
+    VersionExists
+        If the place has the version with other content, or a newer one.
+    BatchError, TransferError
+        If files could not be sent: publish again.
+
+    Examples
+    --------
+    >>> from fascicle.releases import publish
+    >>> publish("~/lab", version="1.0.0", to="s3://our-lab/choice-task")  # doctest: +SKIP
+    """
+    started = time.monotonic()
+    allowed = _rules(allow)
+    if not is_version(version):
+        raise ConfigurationError(
+            f"{version!r} is no version", hint="three numbers with points between them: 1.1.0"
+        )
+    root = Path(folder).expanduser().absolute()
+    words = [keywords] if isinstance(keywords, str) else list(keywords)
+    if isinstance(authors, (str, Mapping)):
+        authors = [authors]
+    given = About.of(
+        {
+            "title": title,
+            "description": description,
+            "license": license,
+            "doi": doi,
+            "authors": list(authors),
+            "keywords": words,
+            "publisher": publisher,
+            "url": url,
+        }
+    )
+    bar = settings.show_progress() and os.isatty(2) if progress is None else progress
+    _check_apart(root, to)
+    with prepared(root, keep=not dry_run, progress=bar) as found:
+        said, named = read_about(root)
+        about = given.over(said)
+        report, rows = examine(found)
+        target, history, name = _target(to, project or named, root, endpoint)
+        before = history.newest(name)
+        manifests = history.manifests(name)
+        if manifests and manifests[0].project == name:
+            about = about.over(About.of(manifests[0].about))
+        _describe(report, about)
+        if blocking := report.blocking(allowed):
+            raise _not_releasable(report, blocking)
+        job = _Job(target, name, version, about, report, dry_run=dry_run)
+        existing = None
+        if Version(version) in history.of_project(name):
+            existing = history.manifest(name, version)
+        elif before is not None and Version(version) < before:
+            raise VersionExists(
+                f"{target.name} has {name} {before}, which is newer than {version}",
+                hint=f"choose a version above {before}, such as {_next(before)}",
+            )
+        cache = HashCache(root, keep=not dry_run)
+        items = _items(found, rows, cache, existing or _newest(manifests, name), progress=bar)
+        job.hashed, job.hashed_bytes = cache.read, cache.bytes
+        if existing is not None:
+            return job.repeated(existing, items, seconds=time.monotonic() - started)
+        job.send(items, manifests, parallel=parallel, bandwidth=bandwidth, progress=progress)
+        return job.done(seconds=time.monotonic() - started)
+
+
+def _rules(allow: str | Collection[str]) -> list[str]:
+    names = [allow] if isinstance(allow, str) else list(allow)
+    for name in names:
+        if name not in RULES:
+            known = [rule.name for rule in RULES.values() if rule.severity == "error"]
+            raise ConfigurationError(
+                f"there is no rule {name!r}",
+                hint=nearest(name, RULES) or f"rules are {', '.join(known)}",
+            )
+    return names
+
+
+def _check_apart(root: Path, to: str | os.PathLike[str]) -> None:
+    """Refuse to write a release into the folder that it is made of."""
+    text = os.fspath(to)
+    if "://" in text and not text.startswith("file:"):
+        return
+    from fascicle.transfer.places import FolderPlace, ZipPlace, open_place
+
+    place = open_place(text)
+    if not isinstance(place, (FolderPlace, ZipPlace)):
+        return
+    here = os.path.realpath(root)
+    there = os.path.realpath(place.root if isinstance(place, FolderPlace) else place.path)
+    inside = os.path.commonpath([here, there])
+    if inside in (here, there):
+        raise ConfigurationError(
+            f"{there} and {here} lie in each other: a release is no part of what it is made of",
+            hint="name a folder or a ZIP file elsewhere",
+        )
+
+
+def _target(
+    to: str | os.PathLike[str], project: str, root: Path, endpoint: str | None
+) -> tuple[Target, History, str]:
+    """Open the place, and find out what the project is called."""
+    text = os.fspath(to)
+    fallback = _slug(root.resolve().name)
+    if text.startswith("s3://"):
+        parts = text.split("://", 1)[1].strip("/").split("/")
+        fallback = parts[-1] if len(parts) > 1 else fallback
+    name = project or fallback
+    _check_project(name)
+    target = open_target(text, project=name, endpoint=endpoint)
+    history = History.of(target.place)
+    if not project and len(history.versions) == 1:
+        (only,) = history.versions
+        if only != name:
+            _check_project(only)
+            name, target = only, open_target(text, project=only, endpoint=endpoint)
+    return target, history, name
+
+
+def _check_project(name: str) -> None:
+    if not _PROJECT.fullmatch(name) or name[-1] in "._-":
+        raise ConfigurationError(
+            f"{name!r} is no name of a project",
+            hint="2 to 63 letters, digits, '.', '_' and '-', as in project='choice-task'",
+        )
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
+    return slug if len(slug) > 1 else f"release-{slug}".strip("-")
+
+
+def _next(version: Version) -> str:
+    numbers = version.text.partition("-")[0].partition("+")[0].split(".")
+    return f"{numbers[0]}.{int(numbers[1]) + 1}.0"
+
+
+def _newest(manifests: Sequence[Manifest], project: str) -> Manifest | None:
+    return next((m for m in manifests if m.project == project), None)
+
+
+def _describe(report: Report, about: About) -> None:
+    """Note what the release does not say of itself."""
+    if lacking := missing(about):
+        text = f"no {', no '.join(lacking)}: give them, or write them into release.toml"
+        report.findings.append(Finding("description", "", text))
+
+
+def _not_releasable(report: Report, blocking: Sequence[Finding]) -> NotReleasable:
+    names = list(dict.fromkeys(finding.rule for finding in blocking))
+    shown = "".join(f"\n  {finding}" for finding in blocking[:10])
+    more = f"\n  and {len(blocking) - 10:,} more" if len(blocking) > 10 else ""
+    error = NotReleasable(
+        f"{report.folder} cannot be released: {', '.join(names)}:{shown}{more}",
+        hint=f"mend them, or allow them: allow={names!r}; fascicle.releases.validate lists all",
+    )
+    error.report = report
+    return error
+
+
+# -- what is released -----------------------------------------------------------------------------
+
+
+def _items(
+    found: Prepared,
+    rows: Sequence[Row],
+    cache: HashCache,
+    base: Manifest | None,
+    *,
+    progress: bool,
+) -> tuple[list[Item], list[Item], dict[str, str]]:
+    """Return the tables and the data of a release, and when the tables were made."""
+    root = found.root
+    sums = cache.digests([*(row.source for row in rows), *found.documents], progress=progress)
+    known = {row.path: sums[row.source] for row in rows}
+    data = [
+        _item(str(k), row.path, root / row.source, known[row.path]) for k, row in enumerate(rows)
+    ]
+    columns = found.contents.chosen(rows, known)
+    tables, dates = _tables(columns, rows, base, cache.newest([row.source for row in rows]))
+    metadata = [
+        _item(name, PLACES[name], None, digests_of(content), content)
+        for name, content in tables.items()
+    ]
+    for name in found.documents:
+        metadata.append(_item(name, name, root / name, sums[name]))
+    return metadata, data, dates
+
+
+def _item(
+    key: str, path: str, source: Path | None, sums: Digests, data: bytes | None = None
+) -> Item:
+    return Item(key, path, source, data, sums.size, sums.sha256, sums.blake2b)
+
+
+def _tables(
+    columns: Columns, rows: Sequence[Row], base: Manifest | None, newest_ns: int
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Make the tables; one with the same rows as before keeps its date, and so its bytes."""
+    day = dt.datetime.fromtimestamp(newest_ns // 10**9, dt.UTC)
+    names = ("sessions.pqt", "datasets.pqt", "insertions.pqt")
+    dates = dict.fromkeys(names, day.strftime("%Y-%m-%d %H:%M"))
+    said = base.about.get("tables") if base else None
+    tables: dict[str, bytes] = {}
+    if base and isinstance(said, dict):
+        then = {name: str(said.get(name, dates[name])) for name in names}
+        tables = one_tables(columns, dates=then)
+        for name, content in tables.items():
+            entry = base.metadata_files.get(name)
+            if entry is not None and entry.sha256 == digests_of(content).sha256:
+                dates[name] = then[name]
+    if not tables or any(dates[name] != then[name] for name in tables):
+        tables = one_tables(columns, dates=dates)
+    return {**text_tables(columns, rows), **tables}, {name: dates[name] for name in tables}
+
+
+# -- sending --------------------------------------------------------------------------------------
+
+
+class _Job:
+    """One version on its way."""
+
+    def __init__(
+        self,
+        target: Target,
+        project: str,
+        version: str,
+        about: About,
+        report: Report,
+        *,
+        dry_run: bool,
+    ) -> None:
+        self.target = target
+        self.project = project
+        self.version = version
+        self.about = about
+        self.report = report
+        self.dry_run = dry_run
+        self.hashed = self.hashed_bytes = 0
+        self.placed: list[Placed] = []
+
+    def send(
+        self,
+        items: tuple[list[Item], list[Item], dict[str, str]],
+        manifests: Sequence[Manifest],
+        *,
+        parallel: int | None,
+        bandwidth: int | None,
+        progress: bool | None,
+    ) -> None:
+        """Send what the place does not have, then the manifest."""
+        metadata, data, dates = items
+        target = self.target
+        history = History.of(target.place)
+        whole = {
+            f"{FOLDER}{manifest_name(p, str(v))}" for p, vs in history.versions.items() for v in vs
+        }
+        if target.place.name.endswith(".zip") and whole:
+            raise VersionExists(
+                f"{target.name} exists already, with another version",
+                hint="a ZIP file holds one version: choose another name",
+            )
+        listed: dict[str, int] = {}
+        if not target.versioned and not target.place.name.endswith(".zip"):
+            listed = {key: size for key, size in target.place.list() if key not in whole}
+
+        def assign(different: frozenset[str] = frozenset()) -> list[Placed]:
+            # Data first: tables are small, and follow what they list.
+            return place_items(
+                [*data, *metadata],
+                version=self.version,
+                versioned=target.versioned,
+                manifests=manifests,
+                listed=listed,
+                different=different,
+            )
+
+        self.placed = assign()
+        if self.dry_run:
+            return
+
+        def upload() -> dict[str, str]:
+            return target.upload(
+                [upload_of(p) for p in self.placed if p.entry is None],
+                parallel=parallel,
+                bandwidth=bandwidth,
+                progress=progress,
+            )
+
+        try:
+            versions = upload()
+        except BatchError:
+            different = frozenset() if target.versioned else other_content(target, self.placed)
+            if not different:
+                raise
+            # An interrupted attempt left other content under these names.
+            self.placed = assign(different)
+            versions = upload()
+        entries = {p.item: self._entry(p, versions.get(p.key, "")) for p in self.placed}
+        content = manifest_json(
+            project=self.project,
+            version=self.version,
+            metadata_files=[entries[item] for item in metadata],
+            data_files=[entries[item] for item in data],
+            about={
+                "root": self._root(),
+                "created": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                **self.about.to_dict(),
+                "tables": dates,
+            },
+            pipeline=_pipeline(),
+        )
+        self._check_newest()
+        target.claim(f"{FOLDER}{manifest_name(self.project, self.version)}", content)
+
+    def _check_newest(self) -> None:
+        """Make sure that nobody published a newer version meanwhile."""
+        newest = History.of(self.target.place).newest(self.project)
+        if newest is not None and newest > Version(self.version):
+            raise VersionExists(
+                f"{self.target.name} has {self.project} {newest} meanwhile",
+                hint=f"choose a version above it, such as {_next(newest)}: what was sent is used",
+            )
+
+    def _root(self) -> str:
+        return parse_url(self.target.url("x")).key.removesuffix("/x")
+
+    def _entry(self, placed: Placed, version_id: str) -> FileEntry:
+        item, known = placed.item, placed.entry
+        return FileEntry(
+            item.key,
+            self.target.url(placed.key) if known is None else known.url,
+            version_id if known is None else known.version_id,
+            item.blake2b,
+            item.path,
+            item.size,
+            item.sha256,
+        )
+
+    def repeated(
+        self,
+        existing: Manifest,
+        items: tuple[list[Item], list[Item], dict[str, str]],
+        *,
+        seconds: float,
+    ) -> Published:
+        """Return that the version is there already, if it is the same."""
+        metadata, data, _ = items
+        mine = {(i.key, i.path, i.sha256) for i in (*metadata, *data)}
+        theirs = {(e.key, e.path, e.sha256) for e in existing.files()}
+        if mine != theirs or About.of(existing.about) != self.about:
+            mine_by, theirs_by = {p: s for _, p, s in mine}, {p: s for _, p, s in theirs}
+            paths = sorted(p for p in {*mine_by, *theirs_by} if mine_by.get(p) != theirs_by.get(p))
+            what = "what it says of itself"
+            if paths:
+                what = f"{paths[0]}" + (f" and {len(paths) - 1:,} more" if len(paths) > 1 else "")
+            raise VersionExists(
+                f"{self.target.name} has {self.project} {self.version} already, and {what} differs",
+                hint="what was published is never changed: choose the next version, such as "
+                f"{_next(Version(self.version))}",
+            )
+        return self._published(existing=True, seconds=seconds)
+
+    def done(self, *, seconds: float) -> Published:
+        """Return what was done."""
+        return self._published(existing=False, seconds=seconds)
+
+    def _published(self, *, existing: bool, seconds: float) -> Published:
+        sent = [p for p in self.placed if p.entry is None]
+        kept = [p for p in self.placed if p.entry is not None]
+        return Published(
+            place=self.target.name,
+            project=self.project,
+            version=self.version,
+            manifest=manifest_name(self.project, self.version),
+            about=self.about,
+            report=self.report,
+            sent=len(sent),
+            sent_bytes=sum(p.item.size for p in sent),
+            kept=len(kept),
+            kept_bytes=sum(p.item.size for p in kept),
+            hashed=self.hashed,
+            hashed_bytes=self.hashed_bytes,
+            existing=existing,
+            dry_run=self.dry_run,
+            seconds=seconds,
+            files=tuple((p.key, p.item.size) for p in sent),
+        )
+
+
+def _pipeline() -> list[dict[str, str]]:
+    from fascicle import __version__
+
+    comment = "published with fascicle release create"
+    return [{"name": "fascicle", "version": __version__, "comment": comment}]
