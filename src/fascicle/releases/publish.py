@@ -43,6 +43,7 @@ from fascicle.releases.rules import RULES
 from fascicle.releases.tables import PLACES, Row, one_tables, text_tables
 from fascicle.releases.targets import Target, open_target
 from fascicle.releases.validate import examine
+from fascicle.transfer.places import FolderPlace, ZipPlace, open_place
 
 if TYPE_CHECKING:
     from fascicle.catalogue.columns import Columns
@@ -199,8 +200,6 @@ def _check_apart(root: Path, to: str | os.PathLike[str]) -> None:
     text = os.fspath(to)
     if "://" in text and not text.startswith("file:"):
         return
-    from fascicle.transfer.places import FolderPlace, ZipPlace, open_place
-
     place = open_place(text)
     if not isinstance(place, (FolderPlace, ZipPlace)):
         return
@@ -370,17 +369,15 @@ class _Job:
         metadata, data, dates = items
         target = self.target
         history = History.of(target.place)
-        whole = {
-            f"{FOLDER}{manifest_name(p, str(v))}" for p, vs in history.versions.items() for v in vs
-        }
-        if target.place.name.endswith(".zip") and whole:
+        in_zip = isinstance(target.place, ZipPlace)
+        if in_zip and history.sizes:
             raise VersionExists(
                 f"{target.name} exists already, with another version",
                 hint="a ZIP file holds one version: choose another name",
             )
         listed: dict[str, int] = {}
-        if not target.versioned and not target.place.name.endswith(".zip"):
-            listed = {key: size for key, size in target.place.list() if key not in whole}
+        if not (target.versioned or in_zip):
+            listed = {k: n for k, n in target.place.list() if not k.startswith(FOLDER)}
 
         def assign(different: frozenset[str] = frozenset()) -> list[Placed]:
             # Data first: tables are small, and follow what they list.
