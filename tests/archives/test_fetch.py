@@ -78,6 +78,9 @@ def test_some_datasets_come_with_ids_hashes_and_regions(hashed, tmp_path):
         assert brought.open(session.eid).load("trials").keys() == session.load("trials").keys()
     again = fascicle.find(region="TH", archives=brought)
     assert again.eids == found.eids
+    number = brought.catalogue().number
+    fascicle.get(found, datasets=["spikes.times", "trials"], to=tmp_path / "to").run()
+    assert FolderArchive(tmp_path / "to").catalogue().number == number  # nothing new, no new state
     assert again.frame.n_channels.tolist() == found.frame.n_channels.tolist()
     assert {check.status for check in verify_store(tmp_path / "to")} == {"verified"}
 

@@ -72,11 +72,11 @@ def adopt(folder: str | os.PathLike[str], rows: Rows, *, keep_tables: bool = Fal
     """
     notes: list[str] = []
 
-    def make(base: Columns, known: Catalogue | None) -> Columns:
+    def make(base: Columns, known: Catalogue | None) -> Columns | None:
         notes.clear()
         change, said = _change(rows, known)
         notes.extend(said)
-        return apply(change, base)
+        return apply(change, base) if change or known is None else None
 
     Store(folder).update(make, keep_tables=keep_tables)
     return notes
@@ -104,12 +104,53 @@ def _change(rows: Rows, known: Catalogue | None) -> tuple[Change, list[str]]:
         }
         insertions = [p for p in insertions if there.get((p.eid, p.name), p.pid) == p.pid]
     change = Change(
-        [s for s in rows.sessions if s.eid not in other],
-        datasets,
-        insertions,
+        [s for s in rows.sessions if s.eid not in other and not _is_known(s, known)],
+        _unknown(datasets, known),
+        _unknown_insertions(insertions, known),
         delete_datasets=_replaced(datasets, known),
     )
     return change, notes
+
+
+def _is_known(session: Session, known: Catalogue) -> bool:
+    row = known.row(session.eid)
+    return row is not None and row < known.n_sessions and known.session(row) == session
+
+
+def _unknown(datasets: Sequence[DatasetRow], known: Catalogue) -> list[DatasetRow]:
+    """Return those rows that are not known as they are."""
+    here: dict[UUID, set[tuple[object, ...]]] = {}
+    for eid in {row.eid for row in datasets}:
+        at = known.row(eid)
+        if at is not None:
+            held = known.datasets(at)
+            records = [held.record(k) for k in range(len(held))]
+            columns = zip(held.rel_paths, records, held.exists, held.qc, held.default, strict=True)
+            here[eid] = {(path, *record, *more) for path, record, *more in columns}
+    return [
+        row
+        for row in datasets
+        if (
+            *(row.rel_path, row.id, row.hash, row.file_size),
+            *(row.exists, row.qc, bool(row.default_revision)),
+        )
+        not in here.get(row.eid, ())
+    ]
+
+
+def _unknown_insertions(insertions: Sequence[InsertionRow], known: Catalogue) -> list[InsertionRow]:
+    rows = _rows(known, {UUID(bytes=p.eid) for p in insertions})
+    here = {p.pid: p for p in insertions_of(known, rows)}
+    return [p for p in insertions if not _says_the_same(p, here.get(p.pid))]
+
+
+def _says_the_same(fresh: InsertionRow, was: InsertionRow | None) -> bool:
+    if was is None or (fresh.regions is not None and was.regions is None):
+        return False
+    # Regions read off files that are here are at least as good as those that were given.
+    if was.source != GIVEN:
+        fresh = replace(fresh, regions=was.regions)
+    return replace(was, source="") == replace(fresh, source="")
 
 
 def _replaced(datasets: Sequence[DatasetRow], known: Catalogue) -> set[UUID]:

@@ -124,7 +124,7 @@ def fascicle() -> None:
 
 
 def _add_commands() -> None:
-    from fascicle.cli import demo, find, get, index, load, show, verify
+    from fascicle.cli import cache, demo, find, get, index, load, show, verify
 
     for command in (
         index.index,
@@ -134,6 +134,7 @@ def _add_commands() -> None:
         show.info,
         load.load,
         verify.verify,
+        cache.cache,
         demo.demo,
     ):
         fascicle.add_command(command)
