@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from fascicle.errors import AccessDenied, OfflineError, RemoteNotFound, ServerError
+from fascicle.testing.gate import Gate
 from fascicle.testing.s3 import S3Server
+from fascicle.transfer import Access
 from fascicle.transfer.bucket import MAX_PAGE, Bucket, Listed, parse_listing
 
 
@@ -179,3 +182,45 @@ def test_a_page_is_read() -> None:
         "next",
     )
     assert parse_listing(page([])) == ([], "")
+
+
+def test_a_private_bucket_is_listed_with_a_signature(server: S3Server) -> None:
+    server.put("lab-data", "private/a +&=ü", b"x")
+    with Gate(server.url, key="AKEY", secret="se/cr+et", token="a/token+=") as gate:
+        access = Access(gate.url, key="AKEY", secret="se/cr+et", token="a/token+=")
+        bucket = Bucket("lab-data", endpoint=gate.url, access=access)
+        assert bucket.list("private/") == [Listed("private/a +&=ü", 1)]
+        assert bucket.list("private/a +&=ü") == [Listed("private/a +&=ü", 1)]
+        assert bucket.describe().versioned is True
+        stranger = Bucket("lab-data", endpoint=gate.url, access=Access(gate.url))
+        with pytest.raises(AccessDenied, match="lab-data") as caught:
+            stranger.list("private/")
+        assert "AWS_PROFILE" in caught.value.hint
+        assert stranger.describe().versioned is None
+
+
+def test_a_signature_for_the_wrong_region_is_made_anew() -> None:
+    regions = []
+
+    def respond(handler: BaseHTTPRequestHandler, number: int) -> None:
+        given = handler.headers.get("Authorization", "")
+        regions.append(given.split("/")[2] if given else "")
+        if "eu-west-1" in given:
+            send(handler, 200, page(["p/a"]))
+        elif given:
+            send(handler, 400, b"<Error/>", x_amz_bucket_region="eu-west-1")
+        else:
+            send(handler, 403, b"<Error/>", x_amz_bucket_region="eu-west-1")
+
+    with answering(respond) as bucket:
+        access = Access(bucket.endpoint or "", key="K", secret="S")
+        assert replace(bucket, access=access).list("p/") == [Listed("p/a", 1)]
+    assert regions == ["", "us-east-1", "eu-west-1"]
+
+
+def test_what_a_bucket_says_of_itself(server: S3Server) -> None:
+    server.make_bucket("without-versions", versions=False)
+    assert Bucket("lab-data", endpoint=server.url).describe().versioned is True
+    assert Bucket("without-versions", endpoint=server.url).describe().versioned is False
+    with pytest.raises(RemoteNotFound):
+        Bucket("no-such-bucket", endpoint=server.url).describe()
