@@ -25,15 +25,42 @@ class Signing:
     secret: str = field(repr=False)
 
 
-@dataclass(slots=True)
 class Head:
-    """Status and headers of an answer; names of headers are in small letters."""
+    """Status and headers of an answer; names of headers are in small letters.
 
-    status: int
-    headers: dict[str, str]
+    Parameters
+    ----------
+    status : int
+    headers : mapping, optional
+    lines : sequence of bytes, optional
+        The headers as they came over the wire, instead: they are parsed when one is asked for,
+        since most answers are about a small file, of whose headers none is needed.
+    """
+
+    __slots__ = ("_headers", "_lines", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: dict[str, str] | None = None,
+        *,
+        lines: Sequence[bytes] = (),
+    ) -> None:
+        self.status = status
+        self._headers = {} if headers is None and not lines else headers
+        self._lines = b"".join(lines)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by name."""
+        if self._headers is None:
+            self._headers = parse_head(self._lines.splitlines()).headers
+        return self._headers
 
     def get(self, name: str) -> str:
         """Return a header, or an empty string."""
+        if self._headers is None and name.encode() not in self._lines.lower():
+            return ""
         return self.headers.get(name, "")
 
     def length(self) -> int | None:

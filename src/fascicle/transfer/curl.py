@@ -1,8 +1,7 @@
-"""Requests by libcurl: many at once in one thread, told of sockets by the operating system."""
+"""Requests by libcurl: many at once, in one thread."""
 
 from __future__ import annotations
 
-import selectors
 import time
 from typing import Any
 
@@ -27,14 +26,22 @@ _TROUBLES: dict[int, Trouble] = {
     pycurl.E_TOO_MANY_REDIRECTS: "never",
 }
 _SLOW = 100  # bytes per second: less is a stall
+# The wait of pycurl is a select, which does not see sockets of higher numbers than this. A process
+# that has so many files open looks a thousand times a second instead.
+_SELECT_MOST = 1000
+_BLINK = 0.001
 
 
-def _kind(request: Request) -> tuple[bool, bool]:
-    return request.url[:6].lower() == "https:", request.own_connection
+def _kind(request: Request) -> tuple[bool, bool, bool]:
+    secure = request.url[:6].lower() == "https:"
+    return secure, request.own_connection, request.reader is None
 
 
 class CurlTransport:
     """A multi handle of libcurl, its connections, and easy handles that are used again.
+
+    Whatever is the same for all requests of a kind is set once for each handle: for a small file,
+    setting it again would take longer than the file does.
 
     Attributes
     ----------
@@ -47,37 +54,32 @@ class CurlTransport:
     def __init__(self, limits: Limits) -> None:
         self.n_running = 0
         self.n_bytes = 0
+        self._blind = False
         self._limits = limits
-        self._selector = selectors.DefaultSelector()
-        self._timer: float | None = None
-        self._free: dict[tuple[bool, bool], list[Any]] = {}  # by what their options are for
+        self._free: dict[tuple[bool, bool, bool], list[Any]] = {}  # by what their options are for
         self._running: dict[Any, Request] = {}
         self._trust: tuple[str, str] | None = None
         multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
         multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, limits.per_host + limits.streams)
         multi.setopt(pycurl.M_MAXCONNECTS, 2 * (limits.parallel + limits.streams))
-        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         self._multi = multi
 
     def submit(self, request: Request) -> None:
         """Begin a request."""
-        free = self._free.setdefault(_kind(request), [])
-        easy = free.pop() if free else self._make(request)
-        lines: list[bytes] = []
-        chunks: list[bytes] = []
-        easy.lines, easy.chunks = lines, chunks
+        kind = _kind(request)
+        free = self._free.get(kind)
+        easy = free.pop() if free else self._make(kind)
         setopt = easy.setopt
         setopt(pycurl.URL, request.url)
-        setopt(pycurl.HTTPHEADER, list(request.headers))
-        setopt(pycurl.HEADERFUNCTION, lines.append)
-        if request.reader is None:
-            setopt(pycurl.WRITEFUNCTION, chunks.append)
-            setopt(pycurl.MAXFILESIZE, request.at_most)
-        else:
+        if easy.headers != request.headers:
+            easy.headers = request.headers
+            setopt(pycurl.HTTPHEADER, list(request.headers))
+        if request.reader is not None:
             setopt(pycurl.WRITEFUNCTION, self._feed(easy, request))
-            setopt(pycurl.MAXFILESIZE, 0)
+        elif easy.at_most != request.at_most:
+            easy.at_most = request.at_most
+            setopt(pycurl.MAXFILESIZE, request.at_most)
         if request.signing is not None:
             setopt(pycurl.AWS_SIGV4, f"aws:amz:{request.signing.region}:s3")
             setopt(pycurl.USERPWD, f"{request.signing.key}:{request.signing.secret}")
@@ -92,31 +94,16 @@ class CurlTransport:
 
     def step(self, timeout: float) -> list[tuple[Request, Answer]]:
         """Move bytes for up to ``timeout`` seconds; return what has finished."""
-        multi = self._multi
-        if self._timer is not None:
-            timeout = min(timeout, max(0.0, self._timer - time.monotonic()))
-        if self._selector.get_map():
-            for key, mask in self._selector.select(timeout):
-                ready = 0
-                if mask & selectors.EVENT_READ:
-                    ready |= pycurl.CSELECT_IN
-                if mask & selectors.EVENT_WRITE:
-                    ready |= pycurl.CSELECT_OUT
-                multi.socket_action(key.fd, ready)
-        elif timeout > 0:
+        self._multi.perform()
+        finished = self._collect()
+        if finished or timeout <= 0:
+            return finished
+        if not self.n_running:
             time.sleep(timeout)
-        if self._timer is not None and self._timer <= time.monotonic():
-            self._timer = None
-            multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-        finished = []
-        while True:
-            left, good, bad = multi.info_read()
-            for easy in good:
-                finished.append(self._finish(easy, 0, ""))
-            for easy, code, reason in bad:
-                finished.append(self._finish(easy, code, reason))
-            if not left:
-                return finished
+            return finished
+        self._wait(timeout)
+        self._multi.perform()
+        return self._collect()
 
     def close(self) -> None:
         """Drop everything that is under way, and all connections."""
@@ -130,12 +117,45 @@ class CurlTransport:
         self._free.clear()
         self.n_running = 0
         self._multi.close()
-        self._selector.close()
 
-    def _make(self, request: Request) -> Any:
+    def _wait(self, timeout: float) -> None:
+        """Wait until a socket is ready, or libcurl's own clock wants something."""
+        due = self._multi.timeout()
+        if due >= 0:
+            timeout = min(timeout, due / 1000)
+        if timeout <= 0:
+            return
+        if self._blind:
+            time.sleep(min(timeout, _BLINK))
+            return
+        since = time.monotonic()
+        if self._multi.select(timeout) <= 0 and time.monotonic() - since < timeout / 2:
+            time.sleep(min(timeout, _BLINK))  # no socket yet, as while a name is resolved
+
+    def _on_connection(self, fd: int, purpose: int) -> int:
+        self._blind = self._blind or fd >= _SELECT_MOST
+        return 0
+
+    def _collect(self) -> list[tuple[Request, Answer]]:
+        finished = []
+        left = 1
+        while left:
+            left, good, bad = self._multi.info_read(256)
+            for easy in good:
+                finished.append(self._finish(easy, 0, ""))
+            for easy, code, reason in bad:
+                finished.append(self._finish(easy, code, reason))
+        return finished
+
+    def _make(self, kind: tuple[bool, bool, bool]) -> Any:
         easy: Any = pycurl.Curl()
         limits = self._limits
+        secure, own_connection, kept = kind
         easy.signed = False
+        easy.headers = ()
+        easy.at_most = -1
+        easy.lines = []
+        easy.chunks = []
         for option, value in (
             (pycurl.NOSIGNAL, 1),
             (pycurl.FOLLOWLOCATION, 1),
@@ -145,12 +165,15 @@ class CurlTransport:
             (pycurl.CONNECTTIMEOUT_MS, int(limits.connect_timeout * 1000)),
             (pycurl.LOW_SPEED_LIMIT, _SLOW),
             (pycurl.LOW_SPEED_TIME, max(1, round(limits.stall_timeout))),
-            (pycurl.BUFFERSIZE, 512 << 10),
+            (pycurl.BUFFERSIZE, 64 << 10 if kept else 512 << 10),
             (pycurl.TCP_KEEPALIVE, 1),
             (pycurl.USERAGENT, "fascicle"),
+            (pycurl.HEADERFUNCTION, easy.lines.append),
+            (pycurl.SOCKOPTFUNCTION, self._on_connection),
         ):
             easy.setopt(option, value)
-        secure, own_connection = _kind(request)
+        if kept:
+            easy.setopt(pycurl.WRITEFUNCTION, easy.chunks.append)
         if secure:
             self._secure(easy, own_connection=own_connection)
         return easy
@@ -194,31 +217,18 @@ class CurlTransport:
         request = self._running.pop(easy)
         self.n_running -= 1
         self._multi.remove_handle(easy)
-        head: Head | None = parse_head(easy.lines) if easy.lines else None
-        body = b"".join(easy.chunks)
+        lines, chunks = easy.lines, easy.chunks
+        head: Head | None = None
+        if lines:
+            head = Head(easy.getinfo(pycurl.RESPONSE_CODE), lines=lines)
+            lines.clear()
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
         self.n_bytes += len(body)
-        easy.lines = easy.chunks = None
-        self._free[_kind(request)].append(easy)
-        trouble: Trouble = _TROUBLES.get(code, "cut") if code else ""
+        self._free.setdefault(_kind(request), []).append(easy)
+        if not code:
+            return request, Answer(head, body)
+        trouble: Trouble = _TROUBLES.get(code, "cut")
         if trouble == "stalled" and head is None and "onnect" in reason:
             trouble = "refused"
         return request, Answer(head, body, trouble, reason)
-
-    def _on_socket(self, what: int, fd: int, multi: Any, data: Any) -> None:
-        known = fd in self._selector.get_map()
-        if what == pycurl.POLL_REMOVE:
-            if known:
-                self._selector.unregister(fd)
-            return
-        events = 0
-        if what in (pycurl.POLL_IN, pycurl.POLL_INOUT):
-            events |= selectors.EVENT_READ
-        if what in (pycurl.POLL_OUT, pycurl.POLL_INOUT):
-            events |= selectors.EVENT_WRITE
-        if known:
-            self._selector.modify(fd, events)
-        else:
-            self._selector.register(fd, events)
-
-    def _on_timer(self, milliseconds: int) -> None:
-        self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
