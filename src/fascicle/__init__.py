@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from fascicle.analysis.available import availability
     from fascicle.archives.fetch import get
     from fascicle.archives.folder import FolderArchive
+    from fascicle.archives.pins import use_lock
     from fascicle.archives.search import find
     from fascicle.archives.search import open_archive as open
     from fascicle.archives.sessions import Sessions
     from fascicle.atlas import Regions
     from fascicle.catalogue import index
+    from fascicle.releases.recording import recording
+    from fascicle.releases.sync import sync
 
 __version__ = "0.1.0.dev0"
 
@@ -35,7 +38,10 @@ __all__ = [
     "index",
     "load",
     "open",
+    "recording",
+    "sync",
     "units",
+    "use_lock",
 ]
 
 # Each public name and where it lives: nothing is imported before it is used.
@@ -48,7 +54,10 @@ _HOMES = {
     "get": ("fascicle.archives.fetch", "get"),
     "index": ("fascicle.catalogue", "index"),
     "open": ("fascicle.archives.search", "open_archive"),
+    "recording": ("fascicle.releases.recording", "recording"),
+    "sync": ("fascicle.releases.sync", "sync"),
     "units": ("fascicle.analysis.across", "units"),
+    "use_lock": ("fascicle.archives.pins", "use_lock"),
 }
 _MODULES = frozenset({"alf", "analysis", "archives", "atlas", "catalogue", "errors", "load"})
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from fascicle import settings
+from fascicle.archives import watch
 from fascicle.archives.base import SEARCH_TERMS, Capabilities, DatasetRef, SessionName, Source
 from fascicle.archives.layout import write_if_allowed
 from fascicle.archives.roots import Named, find_form, slug, split_name
@@ -169,14 +170,24 @@ class ReleaseArchive:
                 known = self._listed()
             if not known:
                 raise NotFoundError(f"{form.place.name} has no release")
-            wanted = self._chosen or next(reversed(known))
+            wanted = self._chosen or self._pinned() or next(reversed(known))
             if wanted not in known:
                 raise VersionNotFound(
                     f"{form.project} has no release {wanted!r} in {form.place.name}",
                     hint=nearest(wanted, known) or f"there are {', '.join(list(known)[-8:])}",
                 )
+            if watch.watched():
+                watch.check_version(wanted, self._named.place, form.project)
             self._version = wanted
         return self._version
+
+    def _pinned(self) -> str:
+        """Return the version that a lock holds us to, or an empty string."""
+        if not watch.watched():
+            return ""
+        from fascicle.archives.pins import locked_version
+
+        return locked_version(self._named.place, self._form.project)
 
     @property
     def manifest(self) -> Manifest:
@@ -308,6 +319,18 @@ class ReleaseArchive:
         """Return all files of the version, its tables included: their sources, and their places."""
         form, manifest = self._form, self.manifest
         return [(form.source(manifest, entry), entry.path) for entry in manifest.files()]
+
+    def places(self) -> list[tuple[FileEntry, Source, Path]]:
+        """Return all files of the version: their entries, sources, and places on this machine."""
+        form, manifest = self._form, self.manifest
+        return [
+            (entry, form.source(manifest, entry), form.target(manifest, entry))
+            for entry in manifest.files()
+        ]
+
+    def manifest_bytes(self) -> bytes:
+        """Return the manifest as it is written."""
+        return self._bytes()
 
     def open(self, session: SessionName) -> OpenSession:
         """Return one session.
@@ -492,10 +515,20 @@ class ReleaseArchive:
         config = getattr(self._form, "config", None)
         return config if config is not None else ProjectConfig(self.project, self.project, "")
 
+    def _vouch(self, entry: FileEntry) -> None:
+        """Note that the content of a table is handed out, if a lock allows it."""
+        from fascicle.archives.uses import identity, uses_of_files
+
+        place = self._form.target(self.manifest, entry)
+        uses = uses_of_files(identity(self)[0], self.manifest, self.config, [(entry, place)])
+        watch.vouch(uses)
+
     def _table(self, name: str) -> pd.DataFrame:
+        known = self.manifest.metadata_files
+        if watch.watched() and name in known:
+            self._vouch(known[name])
         if name in self._frames:
             return self._frames[name]
-        known = self.manifest.metadata_files
         if name not in known:
             raise NotFoundError(
                 f"{self.name} has no table {name!r}",

@@ -124,7 +124,7 @@ def fascicle() -> None:
 
 
 def _add_commands() -> None:
-    from fascicle.cli import cache, demo, find, get, index, load, show, verify
+    from fascicle.cli import cache, cite, demo, find, get, index, load, lock, show, verify
 
     for command in (
         index.index,
@@ -135,6 +135,9 @@ def _add_commands() -> None:
         load.load,
         verify.verify,
         cache.cache,
+        lock.lock,
+        lock.sync,
+        cite.cite,
         demo.demo,
     ):
         fascicle.add_command(command)

@@ -39,7 +39,7 @@ _MAX_SIZE = 2**50
 _MAX_TEXT = 4096
 _HASH = re.compile(r"([a-z][a-z0-9_]{1,15}):([0-9a-f]{8,128})")
 _KINDS = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_TEXTS = ("version", "project", "state", "title", "license", "doi", "url", "citation")
+_TEXTS = ("version", "project", "state", "title", "date", "license", "doi", "url", "citation")
 _HEAD = """\
 # What an analysis used, file by file. Keep it beside the analysis, under version control.
 #   fascicle sync FILE                         bring exactly this to another machine
@@ -96,7 +96,7 @@ class LockedArchive:
         The name of a release's project.
     state : str
         Which state of its index a folder was in.
-    title, license, doi, url, citation : str
+    title, date, license, doi, url, citation : str
         How to cite it, as far as it says.
     authors : tuple of str
         As it names them.
@@ -110,6 +110,7 @@ class LockedArchive:
     project: str = ""
     state: str = ""
     title: str = ""
+    date: str = ""
     license: str = ""
     doi: str = ""
     url: str = ""
@@ -120,7 +121,9 @@ class LockedArchive:
     @property
     def label(self) -> str:
         """The name with the version, as ``fascicle.open`` takes it."""
-        return f"{self.name}@{self.version}" if self.version else self.name
+        if not self.version or self.name.endswith(".json"):  # a manifest's address says which
+            return self.name
+        return f"{self.name}@{self.version}"
 
     @property
     def sort_key(self) -> tuple[str, str, str]:

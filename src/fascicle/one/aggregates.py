@@ -138,9 +138,10 @@ class AggregatesMixin(LoadingMixin):
 
     def _aggregate_use(self, path: str, identifier: UUID) -> Use:
         from fascicle.archives.record import Use
+        from fascicle.archives.uses import state_of
 
         folder = os.path.abspath(self.cache_dir)
-        state = watch.state_of(self._catalogue)
+        state = state_of(self._catalogue)
         url = Path(folder, *path.split("/")).as_uri()
         return Use(folder, "folder", state=state, path=path, id=str(identifier), url=url)
 

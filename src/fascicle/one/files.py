@@ -134,6 +134,7 @@ class FilesMixin(Local):
 
     def _use(self, contents: Contents, position: int) -> Use:
         """Return what a record of loads says of a dataset."""
+        from fascicle.archives import uses
         from fascicle.archives.record import Use
 
         identifier, digest, size = contents.datasets.record(position)
@@ -142,7 +143,7 @@ class FilesMixin(Local):
         return Use(
             folder,
             "folder",
-            state=watch.state_of(self._catalogue),
+            state=uses.state_of(self._catalogue),
             session=contents.folder,
             eid="" if contents.eid.int == 0 else str(contents.eid),
             path=path,
@@ -151,7 +152,7 @@ class FilesMixin(Local):
             algorithm="md5" if digest else "",
             size=size,
             url=Path(os.path.abspath(file)).as_uri(),
-            sure=watch.is_as_hashed(contents.datasets, position, path, file),
+            sure=uses.is_as_hashed(contents.datasets, position, path, file),
         )
 
     def _found(

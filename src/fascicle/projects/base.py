@@ -339,9 +339,8 @@ class VersionedCache:
 
     @property
     def _place_name(self) -> str:
-        from fascicle.projects.uses import name_of
-
-        return name_of(self._versions, self.config)
+        bucket = self._versions.bucket.name if self._versions.bucket else self.config.bucket
+        return f"s3://{bucket}/{self.config.project}"
 
     def _pinned(self) -> str:
         """Return the version that a lock holds us to, or an empty string."""
@@ -352,9 +351,11 @@ class VersionedCache:
         return locked_version(self._place_name, self.config.project)
 
     def _uses(self, entries: Iterable[FileEntry], manifest: Manifest | None = None) -> list[Use]:
-        from fascicle.projects.uses import uses_of
+        from fascicle.archives.uses import uses_of_files
 
-        return uses_of(self._versions, self.config, manifest or self.manifest, entries)
+        known = manifest or self.manifest
+        files = [(entry, self._versions.store.path(known, entry)) for entry in entries]
+        return uses_of_files(self._place_name, known, self.config, files)
 
     def _check_version(self, manifest: Manifest) -> None:
         if not self.config.versions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from fascicle.formats.lock import (
     make_lock,
     read_lock,
 )
+from fascicle.releases.cite import folder_about
 from fascicle.transfer.hashes import plain_name
 
 #: What is computed where an archive has no checksum of its own.
@@ -56,26 +57,39 @@ def lock_of(uses: Iterable[Use], *, command: str = "", created: str = "") -> Loc
     archives = []
     for (name, kind, version), members in groups.items():
         states = {use.state for use, _ in members}
+        state = states.pop() if len(states) == 1 else ""
         project = next((use.project for use, _ in members if use.project), "")
         about = next((use.about for use, _ in members if use.about), {})
-        archives.append(
-            LockedArchive(
-                portable(name),
-                kind,
-                version,
-                project,
-                states.pop() if len(states) == 1 else "",
-                authors=author_names(about.get("authors")),
-                files=tuple(file for _, file in members),
-                **{key: _line(about.get(key)) for key in _ABOUT},
-            )
-        )
+        if kind == "folder":
+            about = about or folder_about(Path(name))
+        members_files = tuple(file for _, file in members)
+        archives.append(locked_archive(name, kind, version, project, state, about, members_files))
     return make_lock(
         archives, created=created or _now(), fascicle=__version__, command=_line(command)
     )
 
 
-_ABOUT = ("title", "license", "doi", "url", "citation")
+def locked_archive(
+    name: str,
+    kind: str,
+    version: str,
+    project: str,
+    state: str,
+    about: Mapping[str, Any],
+    files: tuple[LockedFile, ...],
+) -> LockedArchive:
+    """Return an archive for a lock, with what it says of itself as texts of one line."""
+    return LockedArchive(
+        portable(name),
+        kind,
+        version,
+        project,
+        state,
+        authors=author_names(about.get("authors")),
+        date=_line(about.get("created"))[:10],
+        files=files,
+        **{key: _line(about.get(key)) for key in ("title", "license", "doi", "url", "citation")},
+    )
 
 
 def _locked(use: Use) -> LockedFile:
@@ -119,13 +133,13 @@ def portable(name: str) -> str:
 
 
 def author_names(authors: Any) -> tuple[str, ...]:
-    """Return authors as names, however a release has them: texts, or tables with a name."""
+    """Return authors as names: ``Family, Given``, and who is no person in braces."""
     names = []
     for author in authors if isinstance(authors, (list, tuple)) else ():
         if isinstance(author, dict):
-            given, family = author.get("given-names"), author.get("family-names")
-            both = ", ".join(str(part) for part in (family, given) if part)
-            author = author.get("name") or both
+            both = ", ".join(str(author[key]) for key in ("family", "given") if author.get(key))
+            alone = author.get("name") or (both if not author.get("given") else "")
+            author = f"{{{alone}}}" if alone else both
         if name := _line(author):
             names.append(name)
     return tuple(names)
