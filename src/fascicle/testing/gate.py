@@ -39,6 +39,8 @@ class Gate:
         Method that faults are for; any, if it is empty.
     unsigned : list of str
         Methods for which nobody has to sign.
+    denial : int
+        Status of what is not let through.
     """
 
     def __init__(self, url: str, *, key: str = "", secret: str = "", token: str = "") -> None:
@@ -51,6 +53,7 @@ class Gate:
         self.faults: list[int] = []
         self.only = ""
         self.unsigned: list[str] = []
+        self.denial = 403
         self.pool = urllib3.PoolManager(maxsize=64, retries=False)
         self._lock = threading.Lock()
         gate = self
@@ -139,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         gate.note(self.command, self.path, signed=signed, passed=allowed)
         if not allowed:
             code = "AccessDenied" if fault is None else "InternalError"
-            self._send(fault or 403, {}, f"<Error><Code>{code}</Code></Error>".encode())
+            self._send(fault or gate.denial, {}, f"<Error><Code>{code}</Code></Error>".encode())
             return
         answer = gate.pool.request(
             self.command,
@@ -150,14 +153,15 @@ class _Handler(BaseHTTPRequestHandler):
             decode_content=False,
             redirect=False,
         )
-        self._send(answer.status, dict(answer.headers), answer.data)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        self._send(answer.status, headers, answer.data)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass
 
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response_only(status)
         for name, value in headers.items():
-            if name.lower() not in (*_HOP, "content-length"):
+            if name not in (*_HOP, "content-length"):
                 self.send_header(name, value)
         length = headers.get("content-length") if self.command == "HEAD" else None
         self.send_header("Content-Length", length or str(len(body)))

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
 from fascicle.errors import BatchError, ConfigurationError, FascicleError
+from fascicle.transfer.limits import Limits
 from fascicle.transfer.places import FolderPlace, Place, S3Place, ZipPlace, open_place
 from fascicle.transfer.s3 import Access
 
@@ -136,6 +137,7 @@ def open_target(
     project: str,
     endpoint: str | None = None,
     access: Access | None = None,
+    limits: Limits | None = None,
 ) -> Target:
     """Return the place that a release is to be written to.
 
@@ -152,6 +154,8 @@ def open_target(
     access : Access, optional
         Credentials for S3; by default those of the environment, of ``AWS_PROFILE``, or of the
         machine.
+    limits : Limits, optional
+        How often and how long to try to reach S3.
 
     Raises
     ------
@@ -166,7 +170,7 @@ def open_target(
 
         from fascicle.releases.targets.s3 import S3Target
 
-        return S3Target(place if place.prefix else replace(place, prefix=project))
+        return S3Target(place if place.prefix else replace(place, prefix=project), limits=limits)
     if isinstance(place, FolderPlace):
         from fascicle.releases.targets.folder import FolderTarget
 

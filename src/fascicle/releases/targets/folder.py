@@ -284,11 +284,14 @@ def _new_part(path: Path) -> Iterator[tuple[Path, int]]:
 def _open_part(path: Path) -> tuple[Path, int]:
     """Make a new file beside the one that it will be; it is locked while it is open."""
     stem = os.fsencode(path.name)[:120].decode(errors="ignore")
-    part = path.with_name(f".{stem}.{secrets.token_hex(4)}{_ENDING}")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    fd = os.open(part, flags, 0o666)
-    _lock(fd)
-    return part, fd
+    while True:
+        part = path.with_name(f".{stem}.{secrets.token_hex(4)}{_ENDING}")
+        fd = os.open(part, flags, 0o666)
+        # Another publisher may have taken it for one that was left, before it was locked.
+        if _lock(fd) is not False and part.exists():
+            return part, fd
+        os.close(fd)
 
 
 def _sweep(folder: Path) -> None:
@@ -305,14 +308,16 @@ def _sweep(folder: Path) -> None:
                     os.close(fd)
 
 
-def _lock(fd: int, *, wait: bool = False) -> bool:
-    """Lock an open file until it is closed; False if another has it, or without locks here."""
+def _lock(fd: int, *, wait: bool = False) -> bool | None:
+    """Lock an open file until it is closed; False: another has it, None: no locks here."""
     try:
         import fcntl
 
         fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except (ImportError, OSError):
+    except BlockingIOError:
         return False
+    except (ImportError, OSError):
+        return None
     return True
 
 

@@ -30,6 +30,7 @@ from fascicle.errors import (
 from fascicle.releases.targets.base import Upload, amazon_url, raise_for_failed
 from fascicle.releases.targets.reading import Sending, blocks, content
 from fascicle.transfer.bucket import Bucket, Described
+from fascicle.transfer.limits import Limits
 from fascicle.transfer.places import S3Place
 
 _T = TypeVar("_T")
@@ -52,6 +53,8 @@ class S3Target:
     Parameters
     ----------
     place : S3Place
+    limits : Limits, optional
+        How often and how long to try.
 
     Raises
     ------
@@ -59,14 +62,16 @@ class S3Target:
         If obstore is not installed.
     """
 
-    def __init__(self, place: S3Place) -> None:
+    def __init__(self, place: S3Place, *, limits: Limits | None = None) -> None:
         try:
             import obstore
+            import obstore.exceptions
         except ImportError as error:
             raise MissingExtraError(
                 "publishing to S3 needs obstore", hint="pip install 'fascicle[publish]'"
             ) from error
         self.place = place
+        self.limits = limits or Limits()
         self._obstore = obstore
 
     @property
@@ -191,19 +196,19 @@ class S3Target:
                 f"nothing can be published to {self.name}: FASCICLE_OFFLINE is set",
                 hint="unset FASCICLE_OFFLINE",
             )
-        access = self.place.reach()
+        access, limits = self.place.reach(), self.limits
         options: dict[str, Any] = {
             "region": self._described.region or access.region or "us-east-1",
             "client_options": {
                 "allow_http": access.endpoint.startswith("http:"),
                 "user_agent": "fascicle",
-                "connect_timeout": timedelta(seconds=20),
+                "connect_timeout": timedelta(seconds=limits.connect_timeout),
                 "timeout": timedelta(minutes=10),  # of one request
             },
             "retry_config": {
-                "max_retries": 6,
-                "retry_timeout": timedelta(minutes=2),
-                "backoff": {"init_backoff": timedelta(milliseconds=200), "base": 2},
+                "max_retries": limits.retries,
+                "retry_timeout": timedelta(seconds=limits.max_wait),
+                "backoff": {"init_backoff": timedelta(seconds=limits.backoff), "base": 2},
             },
         }
         if access.endpoint:
@@ -282,9 +287,10 @@ def _first_words(error: Exception) -> str:
     return f"{text} ({code[1]})" if code else text
 
 
-def _cannot_create(error: ServerError) -> bool:
+def _cannot_create(error: Exception) -> bool:
     """Return whether a server says that it knows no conditional writes."""
-    return "501" in error.message or "NotImplemented" in error.message
+    text = _first_words(error)
+    return "501 Not Implemented" in text or "NotImplemented" in text
 
 
 def _version(answer: Any) -> str:
@@ -371,11 +377,15 @@ class _Batch:
             if head is not None and _is_same(head, file):
                 return _version(head.meta)
             raise self._refused(file) from None
+        except self._obstore.exceptions.GenericError as error:
+            if not (create and _cannot_create(error)):
+                raise
+            self._conditional = False  # the listing has to do
+            return await self._put(file, create=False)
 
     def _taken(self) -> tuple[type[Exception], ...]:
-        from obstore import exceptions
-
-        return exceptions.AlreadyExistsError, exceptions.PreconditionError
+        theirs = self._obstore.exceptions
+        return theirs.AlreadyExistsError, theirs.PreconditionError
 
     def _refused(self, file: Upload) -> FascicleError:
         return TransferError(
