@@ -89,7 +89,7 @@ test-long: $(DEV) system  ## the fault and fuzz runs in full length
 	"$(PY)" -m pytest -m long $(TEST_ARGS)
 
 bench: $(DEV)  ## side by side with the peers
-	@tools/system-packages nginx cc curl
+	-@tools/system-packages nginx cc curl
 	"$(PY)" -m benchmarks
 
 pre-commit: $(DEV)  ## let the hooks run at each commit

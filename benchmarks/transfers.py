@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench, value
 from benchmarks.network.line import FAR, LOCAL, Line, NoLine, congestion_control
-from benchmarks.network.nginx import Nginx, NoNginx, version
+from benchmarks.network.nginx import Nginx, NoNginx, Plain, version
 from benchmarks.process import Run
 from benchmarks.table import Bar, Row, Value
 
@@ -163,7 +163,7 @@ class Setting:
     """Where servers and targets are."""
 
     folder: Path
-    nginx: Nginx
+    server: Nginx | Plain
     line: Line | None
     memory: Path
     disk: Path
@@ -248,7 +248,7 @@ def _repeats(bench: Bench, case: Case, column: str) -> int:
 def _bring(bench: Bench, setting: Setting, case: Case, column: str, kind: str, count: int) -> Run:
     """Let a fresh process bring files into a fresh folder."""
     way, python = WAYS[column]
-    port = setting.nginx.slow_port if case.slow else setting.nginx.port
+    port = setting.server.slow_port if case.slow else setting.server.port
     enter = setting.line.client(case.round_trip) if setting.line else []
     target = tempfile.mkdtemp(dir=setting.disk if case.disk else setting.memory)
     task = {
@@ -284,11 +284,14 @@ def _places(bench: Bench, folder: Path) -> Iterator[Setting]:
         except (NoLine, OSError) as error:
             bench.notes.append(f"transfer: no rows with a delay, no line can be made: {error}")
         enter = line.server if line else []
+        server: Nginx | Plain
         try:
-            nginx = stack.enter_context(Nginx(folder, bench.fresh("nginx"), enter=enter))
+            server = stack.enter_context(Nginx(folder, bench.fresh("nginx"), enter=enter))
+            name = f"nginx {version()}, two workers"
         except (NoNginx, OSError) as error:
-            bench.notes.append(f"transfer: not measured, there is no nginx: {error}")
-            raise
+            bench.notes.append(f"transfer: there is no nginx: {error}")
+            server = stack.enter_context(Plain(folder, enter=enter))
+            name = "a server in Python, which bounds everyone's rate"
         disk = bench.fresh("disk")
         memory = disk
         if shm.is_dir() and os.access(shm, os.W_OK):
@@ -296,21 +299,21 @@ def _places(bench: Bench, folder: Path) -> Iterator[Setting]:
         else:
             bench.notes.append("transfer: there is no memory file system, all goes onto disk")
         if line:
-            took = {rtt: line.connecting(rtt, nginx.port) for rtt in (0, 20, 80)}
+            took = {rtt: line.connecting(rtt, server.port) for rtt in (0, 20, 80)}
             bench.notes.append(
                 "transfer: a connection is made in "
                 + ", ".join(f"{ms:.1f} ms at {rtt} ms" for rtt, ms in took.items())
                 + f"; congestion control {congestion_control()}, Linux's default buffers"
             )
         bench.notes.append(
-            f"transfer: from nginx {version()}, two workers, on the same cores; files in its page"
-            f" cache; memory is {memory.parent}, disk is {_file_system(disk)}"
+            f"transfer: from {name}, on the same cores; files in the system's page cache;"
+            f" memory is {memory.parent}, disk is {_file_system(disk)}"
         )
         counts = {
             kind: sum(1 for p in (folder / "files" / name).rglob("*") if p.is_file())
             for kind, name in {"small": "cortexlab", "large": "large"}.items()
         }
-        yield Setting(folder, nginx, line, memory, disk, counts)
+        yield Setting(folder, server, line, memory, disk, counts)
 
 
 def _file_system(folder: Path) -> str:

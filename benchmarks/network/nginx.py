@@ -15,6 +15,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,6 +112,33 @@ class Nginx:
                 said = self._own.joinpath("output").read_text() + log.read_text()
                 raise NoNginx(said.strip()[-500:])
             time.sleep(0.02)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
+
+
+class Plain:
+    """What stands in for `Nginx` where that cannot be had."""
+
+    def __init__(self, folder: Path, *, enter: Sequence[str] = ()) -> None:
+        self.port, self.slow_port = _free_ports(2)
+        self._enter = enter
+        ports = [str(self.port), str(self.slow_port), str(SLOW)]
+        self._command = [sys.executable, "-m", "benchmarks.network.plain", str(folder), *ports]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen([*self._enter, *self._command], cwd=TOOL.parents[1])
+        probe = f"import socket; socket.create_connection(('127.0.0.1', {self.port}))"
+        while subprocess.run(
+            [*self._enter, sys.executable, "-c", probe], capture_output=True
+        ).returncode:
+            if self._process.poll() is not None:
+                raise NoNginx("nor does Python's own server run")
         return self
 
     def __exit__(self, *_: object) -> None:
