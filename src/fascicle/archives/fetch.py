@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace as changed
 from pathlib import Path
+from posixpath import normpath
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
 from fascicle.archives.base import Archive, DatasetRef, Source
-from fascicle.archives.kept import TABLES, Kept, KeptInsertions
+from fascicle.archives.kept import TABLES, Kept, Noted
 from fascicle.archives.search import default_archives, open_archive
 from fascicle.archives.session import OpenSession
 from fascicle.archives.sessions import Sessions
@@ -289,8 +290,12 @@ def _plan(
                 for source, target in zip(sources, targets, strict=True)
             ]
             return Plan(tuple(items), store, tuple(notes))
+        after: tuple[Noted, ...] = ()
+        if (learn := getattr(archive, "learn", None)) is not None:
+            learn(targets)  # what other versions have
+            after = (Noted(archive),)
         plan = make_plan(zip(sources, targets, strict=True), store=store, verify=verify)
-        return changed(plan, notes=(*plan.notes, *notes))
+        return changed(plan, notes=(*plan.notes, *notes), after=after)
     cat = archive.catalogue()
     homes: dict[UUID, str] = {}
     pairs: list[tuple[Source, str]] = []
@@ -300,12 +305,12 @@ def _plan(
             row = cat.row(ref.eid)
             assert row is not None  # or locate would have raised
             homes[ref.eid] = cat.session(row).path
-        place = f"{homes[ref.eid]}/{ref.path}"
+        place = normpath(f"{homes[ref.eid]}/{ref.path}")
         pairs.append((source, place))
         places[place] = ref.eid.bytes, ref.path
     plan = make_plan(pairs, store=folder, verify=verify)
-    after = (Kept(archive, folder, places),) if places else ()
-    return changed(plan, notes=(*plan.notes, *notes), after=after)
+    kept = (Kept(archive, folder, places),) if places else ()
+    return changed(plan, notes=(*plan.notes, *notes), after=kept)
 
 
 def _whole(archive: Archive, folder: Path | None, verify: Verify, *, some: bool) -> Plan:
@@ -322,15 +327,16 @@ def _whole(archive: Archive, folder: Path | None, verify: Verify, *, some: bool)
         refs, notes = _refs(archive, eids, None, None, None, True, "CRITICAL")
         return _plan(archive, refs, folder, verify, notes)
     plan = make_plan(files(), store=folder, verify=verify)
-    if not some and not _has_own_tables(folder):
-        return changed(plan, after=(KeptInsertions(archive, folder),))
+    tables = {folder / name for name in TABLES}
+    complete = tables <= {item.target for item in plan.items}
+    if complete and not some and not _has_own_tables(folder):
+        return plan  # the tables say it all
     cat = archive.catalogue()
     places = {}
     for row, eid in enumerate(cat.eids()):
         home = cat.session(row).path
         for path in cat.datasets(row).rel_paths:
-            places[f"{home}/{path}"] = eid.bytes, path
-    tables = {folder / name for name in TABLES}
+            places[normpath(f"{home}/{path}")] = eid.bytes, path
     items = tuple(item for item in plan.items if item.target not in tables)
     return changed(plan, items=items, after=(Kept(archive, folder, places),))
 

@@ -91,28 +91,21 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptInsertions:
-    """Enters the probe insertions of a whole release, whose tables lie in the folder as published.
+class Noted:
+    """Notes, for other readers of a release's store, which files are there now.
 
     Attributes
     ----------
     archive : Archive
-    folder : pathlib.Path
     """
 
     archive: Archive
-    folder: Path
 
     def __call__(self, result: Result) -> None:
-        """Enter them, if the tables have come."""
-        from fascicle.catalogue.adopt import Rows, adopt, insertion_rows
-
-        if not all((self.folder / name).is_file() for name in TABLES):
-            return
-        cat = self.archive.catalogue()
-        insertions = insertion_rows(cat, range(cat.n_sessions))
-        if insertions:
-            adopt(self.folder, Rows(insertions=insertions), keep_tables=True)
+        """Note what the result says is here."""
+        note = getattr(self.archive, "note", None)
+        if note is not None:
+            note([outcome.item.target for outcome in result.ok])
 
 
 def _forget_tables(folder: Path) -> None:

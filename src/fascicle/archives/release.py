@@ -14,6 +14,7 @@ from uuid import UUID
 from fascicle import settings
 from fascicle.archives import watch
 from fascicle.archives.base import SEARCH_TERMS, Capabilities, DatasetRef, SessionName, Source
+from fascicle.archives.keeping import kept_catalogue, places
 from fascicle.archives.layout import write_if_allowed
 from fascicle.archives.roots import Named, find_form, slug, split_name
 from fascicle.archives.session import OpenSession
@@ -199,40 +200,47 @@ class ReleaseArchive:
             If it is damaged or hostile.
         """
         if self._manifest is None:
-            self._manifest = self._form.parse(self._bytes(), f"the manifest of {self.name}")
+            content = self._bytes()  # may have parsed it
+            if self._manifest is None:
+                self._manifest = self._parsed(content, f"the manifest of {self.name}")
         return self._manifest
 
     def _bytes(self) -> bytes:
         """Return the manifest as it is written; kept here once it was found to be one."""
-        if self._content is not None:
-            return self._content
-        form, version = self._form, self.version
-        path = form.manifest_path(version)
-        if form.in_place:
-            self._content = form.fetch_manifest(version)
-            return self._content
-        remote = "://" in self._named.place
-        if path.is_file() and remote:
-            # A version never changes. What another reader left cut short is fetched again.
-            with path.open("rb") as stream:
-                content = stream.read(MAX_BYTES + 1)
-            try:
-                self._manifest = form.parse(content, str(path))
-            except ManifestError:
-                if settings.offline():
-                    raise
-            else:
-                self._content = content
-                return content
-        content = form.fetch_manifest(version)
-        self._manifest = form.parse(content, f"the manifest of {self.name}")
-        if self._manifest.version != version:
-            raise ManifestError(
-                f"the manifest of {self.name} says that it is of version {self._manifest.version}"
-            )
-        write_if_allowed(path, content.decode())
-        self._content = content
+        if self._content is None:
+            form, version = self._form, self.version
+            path = form.manifest_path(version)
+            kept = None
+            if not form.in_place and path.is_file() and "://" in form.place.name:
+                # A version never changes. What another reader left cut short is fetched again.
+                kept = self._kept(path)
+            if kept is None:
+                kept = form.fetch_manifest(version)
+                self._manifest = self._parsed(kept, f"the manifest of {self.name}")
+                if not form.in_place:
+                    write_if_allowed(path, kept.decode())
+            self._content = kept
+        return self._content
+
+    def _kept(self, path: Path) -> bytes | None:
+        """Return the manifest that is in the store, if it is one."""
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if any(place.is_dir() for place in places(content, self._form.recipe(), self._derived)):
+            return content  # it was read before, or there would be no catalogue of it
+        try:
+            self._manifest = self._parsed(content, str(path))
+        except ManifestError:
+            if settings.offline():
+                raise
+            return None
         return content
+
+    def _parsed(self, content: bytes, where: str) -> Manifest:
+        manifest = self._form.parse(content, where)
+        if manifest.version != self.version:
+            raise ManifestError(f"{where} says that it is of version {manifest.version}")
+        return manifest
 
     # -- the protocol of archives -----------------------------------------------------------------
 
@@ -247,8 +255,6 @@ class ReleaseArchive:
         It is made of its tables once, and kept beside the files, or else in the user's cache.
         """
         if self._catalogue is None:
-            from fascicle.archives.keeping import kept_catalogue
-
             self._catalogue = kept_catalogue(
                 self._bytes(),
                 self._form.recipe(),
@@ -327,6 +333,23 @@ class ReleaseArchive:
             (entry, form.source(manifest, entry), form.target(manifest, entry))
             for entry in manifest.files()
         ]
+
+    def learn(self, paths: Sequence[Path]) -> None:
+        """Look for the content of missing files in other versions that another reader fetched."""
+        from fascicle.archives.layout import RECORD, Store
+
+        store = Store(self._form.home, self._form.project)
+        if (store.root / RECORD).is_file():
+            wanted = {path for path in paths if not path.is_file()}
+            for entry, _, target in self.places() if wanted else ():
+                if target in wanted:
+                    store.learn_copy(entry)
+
+    def note(self, paths: Iterable[Path]) -> None:
+        """Note for other readers of the store which files are there now."""
+        here = set(paths)
+        found = [(target, entry) for entry, _, target in self.places() if target in here]
+        self._form.brought(self.manifest, found)
 
     def manifest_bytes(self) -> bytes:
         """Return the manifest as it is written."""

@@ -45,7 +45,7 @@ def insertion_rows(catalogue: Catalogue, rows: Iterable[int]) -> list[InsertionR
     return [p if p.regions is None else replace(p, source=GIVEN) for p in found]
 
 
-def adopt(folder: str | os.PathLike[str], rows: Rows, *, keep_tables: bool = False) -> list[str]:
+def adopt(folder: str | os.PathLike[str], rows: Rows) -> list[str]:
     """Take rows into the catalogue of a folder, whatever others write into it meanwhile.
 
     A session that the folder knows under another id keeps that id, and a dataset that it knows
@@ -56,9 +56,6 @@ def adopt(folder: str | os.PathLike[str], rows: Rows, *, keep_tables: bool = Fal
     folder : path-like
         It need not have a catalogue.
     rows : Rows
-    keep_tables : bool
-        Leave ONE's tables as they are where they were read as they are: for rows of which these
-        tables say nothing (insertions).
 
     Returns
     -------
@@ -78,7 +75,7 @@ def adopt(folder: str | os.PathLike[str], rows: Rows, *, keep_tables: bool = Fal
         notes.extend(said)
         return apply(change, base) if change or known is None else None
 
-    Store(folder).update(make, keep_tables=keep_tables)
+    Store(folder).update(make)
     return notes
 
 

@@ -244,11 +244,7 @@ class Store:
         return self.update(lambda base, _: apply(change, base))
 
     def update(
-        self,
-        make: Callable[[Columns, Catalogue | None], Columns | None],
-        *,
-        keep_tables: bool = False,
-        progress: bool = False,
+        self, make: Callable[[Columns, Catalogue | None], Columns | None], *, progress: bool = False
     ) -> Catalogue:
         """Make a new state of the newest, again where another writer was first.
 
@@ -257,9 +253,6 @@ class Store:
         make : callable
             Gets the newest state as columns and as a catalogue (None where there is none yet);
             returns the new columns, or None where nothing is to change.
-        keep_tables : bool
-            Whether tables that were read as they are stay as they are: the change is about what
-            they do not hold.
         """
         from fascicle.catalogue.columns import Columns
         from fascicle.catalogue.restore import columns_of
@@ -287,15 +280,7 @@ class Store:
             if columns is None and base is not None:
                 self.export(home)
                 return base
-            as_read = entry is not None and entry.imported and entry.tables == stats
-            claimed = self._claim(
-                home,
-                top,
-                entry,
-                columns or Columns.empty(),
-                stats,
-                imported=keep_tables and as_read,
-            )
+            claimed = self._claim(home, top, entry, columns or Columns.empty(), stats)
             if claimed is not None:
                 self.export(home)
                 home.collect(self.tables)
