@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from fascicle.archives.record import Use
     from fascicle.formats.manifest import FileEntry
-    from fascicle.releases.compare import Comparison
+    from fascicle.releases.comparing import Comparison
 
 Metadata = Literal["eager", "lazy"]
 
@@ -289,7 +289,7 @@ class VersionedCache:
                 "this folder holds one version alone: there is nothing to compare",
                 hint="from_s3_cache has all versions",
             )
-        from fascicle.releases.compare import compare
+        from fascicle.releases.comparing import compare
 
         names = self._known(first), self._known(second)
         return compare(*(self._versions.manifest(name) for name in names), names=names)

@@ -1,5 +1,67 @@
-"""Versioned releases: what changed between two of them, and where their files lie."""
+"""Versioned releases: publish a folder, say what changed, verify, cite, pin.
 
-from fascicle.releases.compare import Change, Comparison, compare
+All names are loaded on first use.
+"""
 
-__all__ = ["Change", "Comparison", "compare"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fascicle._lazy import attach
+
+if TYPE_CHECKING:
+    from fascicle.releases.about import About
+    from fascicle.releases.citation import Citation
+    from fascicle.releases.comparing import Change, Comparison, compare
+    from fascicle.releases.differences import Difference, FileChange, difference
+    from fascicle.releases.published import Published
+    from fascicle.releases.publishing import publish
+    from fascicle.releases.release import Release
+    from fascicle.releases.report import Finding, Report
+    from fascicle.releases.rules import RULES, Rule
+    from fascicle.releases.validating import validate
+    from fascicle.releases.verify import Verification, Wrong
+
+__all__ = [  # noqa: RUF022 - in the order of use
+    "publish",
+    "validate",
+    "Release",
+    "compare",
+    "difference",
+    "Published",
+    "Report",
+    "Finding",
+    "Rule",
+    "RULES",
+    "Difference",
+    "FileChange",
+    "Comparison",
+    "Change",
+    "Verification",
+    "Wrong",
+    "About",
+    "Citation",
+]
+
+_HOMES = {
+    "About": "about",
+    "Change": "comparing",
+    "Citation": "citation",
+    "Comparison": "comparing",
+    "Difference": "differences",
+    "FileChange": "differences",
+    "Finding": "report",
+    "Published": "published",
+    "RULES": "rules",
+    "Release": "release",
+    "Report": "report",
+    "Rule": "rules",
+    "Verification": "verify",
+    "Wrong": "verify",
+    "compare": "comparing",
+    "difference": "differences",
+    "publish": "publishing",
+    "validate": "validating",
+}
+
+__getattr__, __dir__ = attach(__name__, _HOMES)

@@ -42,7 +42,7 @@ from fascicle.releases.report import Finding, Report
 from fascicle.releases.rules import RULES
 from fascicle.releases.tables import PLACES, Row, one_tables, text_tables
 from fascicle.releases.targets import Target, open_target
-from fascicle.releases.validate import examine
+from fascicle.releases.validating import examine
 from fascicle.transfer.places import FolderPlace, ZipPlace, open_place
 
 if TYPE_CHECKING:
@@ -173,6 +173,11 @@ def publish(
             raise VersionExists(
                 f"{target.name} has {name} {before}, which is newer than {version}",
                 hint=f"choose a version above {before}, such as {_next(before)}",
+            )
+        elif history.sizes and isinstance(target.place, ZipPlace):
+            raise VersionExists(
+                f"{target.name} exists already, with another version",
+                hint="a ZIP file holds one version: choose another name",
             )
         cache = HashCache(root, keep=not dry_run)
         items = _items(found, rows, cache, existing or _newest(manifests, name), progress=bar)
@@ -368,13 +373,7 @@ class _Job:
         """Send what the place does not have, then the manifest."""
         metadata, data, dates = items
         target = self.target
-        history = History.of(target.place)
         in_zip = isinstance(target.place, ZipPlace)
-        if in_zip and history.sizes:
-            raise VersionExists(
-                f"{target.name} exists already, with another version",
-                hint="a ZIP file holds one version: choose another name",
-            )
         listed: dict[str, int] = {}
         if not (target.versioned or in_zip):
             listed = {k: n for k, n in target.place.list() if not k.startswith(FOLDER)}
