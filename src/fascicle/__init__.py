@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fascicle.atlas import Regions
     from fascicle.catalogue import index
     from fascicle.releases.recording import recording
-    from fascicle.releases.sync import sync
+    from fascicle.releases.syncing import sync
 
 __version__ = "0.1.0.dev0"
 
@@ -55,7 +55,7 @@ _HOMES = {
     "index": ("fascicle.catalogue", "index"),
     "open": ("fascicle.archives.search", "open_archive"),
     "recording": ("fascicle.releases.recording", "recording"),
-    "sync": ("fascicle.releases.sync", "sync"),
+    "sync": ("fascicle.releases.syncing", "sync"),
     "units": ("fascicle.analysis.across", "units"),
     "use_lock": ("fascicle.archives.pins", "use_lock"),
 }

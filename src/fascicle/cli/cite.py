@@ -14,7 +14,7 @@ from fascicle.cli.app import debug_option
 from fascicle.cli.lock import DEFAULT, run_recorded
 
 if TYPE_CHECKING:
-    from fascicle.releases.cite import Cited
+    from fascicle.releases.citing import Cited
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -42,7 +42,7 @@ def cite(ctx: click.Context, /, form: str, what: Sequence[str]) -> None:
       fascicle cite --format cff analysis.py
       fascicle cite s3://bucket/project@1.1.0
     """
-    from fascicle.releases.cite import cite as cited
+    from fascicle.releases.citing import cite as cited
 
     what, form = _late_options(ctx, what, form)
     found, alone = _found(ctx, what or (DEFAULT,))
@@ -69,7 +69,7 @@ def _is_script(name: str) -> bool:
 def _found(ctx: click.Context, what: Sequence[str]) -> tuple[list[Cited], bool]:
     from fascicle.archives.search import open_archive
     from fascicle.formats.lock import read_lock
-    from fascicle.releases.cite import citation_of_archive, citations
+    from fascicle.releases.citing import citation_of_archive, citations
     from fascicle.releases.lock import lock_of
 
     name = what[0]

@@ -19,7 +19,7 @@ from fascicle.cli.app import FAILED, NO, debug_option
 
 if TYPE_CHECKING:
     from fascicle.archives.record import Use
-    from fascicle.releases.sync import Problem, Sync
+    from fascicle.releases.syncing import Problem, Sync
 
 DEFAULT = "fascicle.lock"
 _GONE = ("archive", "version", "dataset", "content")
@@ -183,7 +183,7 @@ def _write(ctx: click.Context, folder: Path, target: Path, command: str, *, as_j
 
 def _check(ctx: click.Context, file: Path, places: Sequence[str], *, as_json: bool) -> None:
     from fascicle.releases.lock import parse_places
-    from fascicle.releases.sync import sync
+    from fascicle.releases.syncing import sync
 
     found = sync(file, archives=parse_places(places))
     missing = [str(item.target) for item in found.missing]
@@ -256,7 +256,7 @@ def sync(
     fetched, or asked for.
     """
     from fascicle.releases.lock import parse_places
-    from fascicle.releases.sync import sync as look
+    from fascicle.releases.syncing import sync as look
 
     found = look(lock, to=to, archives=parse_places(places))
     if not dry_run:

@@ -23,7 +23,7 @@ from fascicle.formats.lock import (
     make_lock,
     read_lock,
 )
-from fascicle.releases.cite import folder_about
+from fascicle.releases.citing import folder_about
 from fascicle.transfer.hashes import plain_name
 
 #: What is computed where an archive has no checksum of its own.
