@@ -124,7 +124,7 @@ def fascicle() -> None:
 
 
 def _add_commands() -> None:
-    from fascicle.cli import cache, cite, demo, find, get, index, load, lock, show, verify
+    from fascicle.cli import cache, cite, demo, find, get, index, load, lock, release, show, verify
 
     for command in (
         index.index,
@@ -134,6 +134,7 @@ def _add_commands() -> None:
         show.info,
         load.load,
         verify.verify,
+        release.release,
         cache.cache,
         lock.lock,
         lock.sync,

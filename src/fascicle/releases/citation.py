@@ -189,7 +189,12 @@ class Citation:
             "schemaVersion": "http://datacite.org/schema/kernel-4",
             "identifiers": [{"identifier": about.doi, "identifierType": "DOI"}]
             if about.doi
-            else [{"identifier": self.url or self.project, "identifierType": "URL"}],
+            else [
+                {
+                    "identifier": self.url or f"{self.project} {self.version}",
+                    "identifierType": "URL" if self.url else "Other",
+                }
+            ],
             "doi": about.doi,
             "creators": [_creator(author) for author in self.authors],
             "titles": [{"title": self.title}],

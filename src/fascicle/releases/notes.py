@@ -39,7 +39,8 @@ def _lines(found: Difference) -> Iterator[str]:
     words = [text for text, some in counted if some]
     said = f"Sessions: {', '.join(words)}. " if words else "No session was added or removed. "
     files = summary(found.data)
-    yield f"Since {first.version}. {said}" + (f"Files: {files}." if files else "No data changed.")
+    since = f"Since {first.version}. " if first.data_files else "The first version. "
+    yield since + said + (f"Files: {files}." if files else "No data changed.")
     yield ""
     yield f"In all: {_whole(second)}."
     groups = found.by_session()
@@ -106,10 +107,22 @@ def _objects(objects: dict[str, list[FileChange]], found: Difference, session: s
     changes = [change for some in objects.values() for change in some]
     text = "; ".join(words)
     if changes:
-        text += f" ({summary(changes)})"
+        text += f" ({_much(changes)})"
     if moved:
         text += f"{'; ' if text else ''}{len(moved):,} files moved here"
     return text
+
+
+def _much(changes: Sequence[FileChange]) -> str:
+    """Say how many files, and how large, in as few words as that takes."""
+    kinds = {change.kind for change in changes}
+    if len(kinds) > 1 or not kinds <= {"created", "deleted"}:
+        return summary(changes)
+    sizes = [c.old_size if c.kind == "deleted" else c.new_size for c in changes]
+    text = f"{len(changes):,} files" if len(changes) > 1 else "1 file"
+    if None in sizes:
+        return text
+    return f"{text}, {size_text(sum(size or 0 for size in sizes))}"
 
 
 def _listed(changes: Sequence[FileChange]) -> Iterator[str]:
