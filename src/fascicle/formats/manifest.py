@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from fascicle.errors import ManifestError
 from fascicle.formats.locations import Location, parse_url
-from fascicle.formats.paths import path_problem
+from fascicle.formats.paths import one_place, path_problem
 from fascicle.formats.versions import Version, is_version
 
 #: A manifest with more bytes than this, or with more files, is refused before it is parsed.
@@ -38,6 +38,7 @@ _KEYS = (
     "metadata_files",
     "data_files",
 )
+_PART = 1 << 20
 _ALGORITHMS = {128: "blake2b", 64: "sha256", 32: "md5"}
 
 
@@ -270,8 +271,47 @@ def read_manifest(path: Path) -> Manifest:
         If it is none, or says something that must not be believed.
     """
     with path.open("rb") as stream:
+        guard = Guard(str(path))
+        while part := stream.read(_PART):  # counted before all of it is in memory
+            guard.feed(part)
+        stream.seek(0)
         content = stream.read(MAX_BYTES + 1)
     return parse_manifest(content, where=str(path))
+
+
+class Guard:
+    """Counts what a manifest lists while its bytes come, so that a bomb is never held in memory.
+
+    Parameters
+    ----------
+    where : str
+        What messages call the manifest.
+    """
+
+    def __init__(self, where: str) -> None:
+        self.size = 0
+        self._where = where
+        self._files = 0
+        self._items = 0
+
+    def feed(self, part: bytes) -> None:
+        """Count some more bytes.
+
+        Raises
+        ------
+        ManifestError
+            If there are more bytes, or more files, than a manifest can have.
+        """
+        self.size += len(part)
+        self._files += part.count(b"{")
+        self._items += part.count(b",")
+        if self.size > MAX_BYTES:
+            raise ManifestError(
+                f"{self._where} has more than {MAX_BYTES >> 20} MiB: that is no manifest"
+            )
+        # Each file is an object of at most six items.
+        if self._files > MAX_FILES + 1000 or self._items > 6 * MAX_FILES:
+            raise ManifestError(f"{self._where} lists more than {MAX_FILES:,} files: refused")
 
 
 def parse_manifest(content: bytes | str, *, where: str = "the manifest") -> Manifest:
@@ -290,15 +330,9 @@ def parse_manifest(content: bytes | str, *, where: str = "the manifest") -> Mani
         If it is no JSON, lacks a key, is too large, has paths that lead out of the release's folder
         or hide each other, or addresses that are none.
     """
-    size = len(content)
-    brace, comma = (b"{", b",") if isinstance(content, bytes) else ("{", ",")
-    files = content.count(brace)  # type: ignore[arg-type]
-    items = content.count(comma)  # type: ignore[arg-type]
-    if size > MAX_BYTES:
-        raise ManifestError(f"{where} has more than {MAX_BYTES >> 20} MiB: that is no manifest")
-    # Each file is an object of at most six items. Counted before the parser makes millions of them.
-    if files > MAX_FILES + 1000 or items > 6 * MAX_FILES:
-        raise ManifestError(f"{where} lists more than {MAX_FILES:,} files: refused")
+    Guard(where).feed(
+        content.encode(errors="surrogatepass") if isinstance(content, str) else content
+    )
     try:
         document = json.loads(content)
     except RecursionError as error:
@@ -380,8 +414,7 @@ def _entries(
     found = {}
     for key, value in section.items():
         entry = found[key] = _entry(key, value, f"{where}: {name} {_short(key)}", ours)
-        # Names that differ in case alone are one file on many systems.
-        other = places.setdefault(entry.path.casefold(), entry)
+        other = places.setdefault(one_place(entry.path), entry)
         if other is not entry and (other.path, other.file_hash) != (entry.path, entry.file_hash):
             raise ManifestError(
                 f"{where}: two files have one place: {_short(other.path)} and {_short(entry.path)}"

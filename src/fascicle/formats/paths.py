@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from urllib.parse import unquote
 
 #: Longest path, and longest part of one, in bytes of UTF-8: what all file systems take.
@@ -32,6 +33,20 @@ def path_problem(path: str) -> str:
         # Whoever writes the path down may decode it: neither reading may lead elsewhere.
         problem = _problem(unquote(path))
     return problem
+
+
+def one_place(path: str) -> str:
+    """Return what a path has in common with those that are the same file on some system.
+
+    Names that differ in case alone are one on many systems, and so are those of which one has a
+    letter with its accent and the other the two one after the other.
+
+    Examples
+    --------
+    >>> one_place("Units.csv") == one_place("units.csv")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 def _problem(path: str) -> str:

@@ -39,10 +39,10 @@ def content_key(source: Source) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def part_name(target: Path, source: Source) -> str:
-    """Return a new name for a part of a file."""
-    stem = os.fsencode(target.name)[:120].decode(errors="ignore")
-    return f".{stem}.{content_key(source)}-{secrets.token_hex(4)}.part"
+def part_name(name: str, key: str, number: int) -> str:
+    """Return a name for a part of a file: ``key`` has 16 hexadecimal digits, ``number`` 8."""
+    stem = name[:120] if name.isascii() else os.fsencode(name)[:120].decode(errors="ignore")
+    return f".{stem}.{key}-{number & 0xFFFFFFFF:08x}.part"
 
 
 class Tag(NamedTuple):
@@ -111,7 +111,7 @@ class Part:
             part = cls._adopt(path)
             if part is not None:
                 return part
-        path = target.parent / part_name(target, source)
+        path = target.parent / part_name(target.name, content_key(source), secrets.randbits(32))
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         _lock(fd)
         return cls(path, fd)
@@ -144,7 +144,8 @@ class Part:
                 "total": progress.total,
                 "etag": progress.tag.etag,
                 "modified": progress.tag.modified,
-                "done": list(progress.done),
+                # not list(…): it would make room for as many items as there are bytes
+                "done": [(start, end) for start, end in progress.done],
             }
         )
         new.write_text(text, encoding="utf-8")

@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from fascicle.errors import ChangedRemote, FascicleError, ServerError, TransferError
+from fascicle.transfer.bounds import Room
 from fascicle.transfer.client import Answer, Head, Request
 from fascicle.transfer.decode import Decoder, decoder_for
 from fascicle.transfer.digest import Running
@@ -20,8 +21,9 @@ from fascicle.transfer.s3 import Address
 from fascicle.transfer.spans import Spans
 
 if TYPE_CHECKING:
-    from fascicle.transfer.engine import Lane, Services
+    from fascicle.transfer.lanes import Lane
     from fascicle.transfer.plan import Item
+    from fascicle.transfer.services import Services
 
 #: Files from this size on come in ranges.
 LARGE = 32 << 20
@@ -113,6 +115,7 @@ class StreamJob(Job):
         self.running: Running | None = None
         self.noted_at = time.monotonic()
         self.n_noted = 0
+        self.room = Room(item.source, item.target, services.limits.spare_disk)
 
     # -- asking ---------------------------------------------------------------------------------
 
@@ -247,6 +250,8 @@ class StreamJob(Job):
             return False
         total, tag = int(match[3]), Tag(head.get("etag"), head.get("last-modified"))
         if self.total is None:
+            if self._refuses(total):
+                return False
             self._settle(total, tag, piece)
         elif total != self.total or self.tag.differs(tag):
             self._changed()
@@ -298,7 +303,19 @@ class StreamJob(Job):
         self.probing = False
         self.tag = tag
         self.total = piece.end = None if piece.decoder else head.length()
-        return True
+        return self.total is None or not self._refuses(self.total)
+
+    def _refuses(self, total: int) -> bool:
+        """End before the body, if the file cannot be of such a length; return whether it ended."""
+        source = self.item.source
+        if not source.hash and source.size is not None and total != source.size:
+            self.start_anew()
+            self.refuse_length(total, source.size)
+            return True
+        error = self.room.refuses_length(total, len(self.done))
+        if error is not None:
+            self.fail(error)
+        return error is not None
 
     def _changed(self) -> None:
         self.changes += 1
@@ -319,10 +336,13 @@ class StreamJob(Job):
         part = self.part
         if part is None:
             return False
+        if error := self.room.refuses_more(stop, known=self.total is not None):
+            self.fail(error)
+            return False
         try:
             write_at(part.fd, data, piece.position)
-        except OSError as error:
-            self.fail(disk_error(error, self.item.target))
+        except OSError as failure:
+            self.fail(disk_error(failure, self.item.target))
             return False
         piece.position = stop
         running = self.running
@@ -481,7 +501,8 @@ class StreamJob(Job):
             self.part = self.running = None
 
     def _discard(self) -> None:
-        if len(self.mismatches.digests) > 1 and self.part is not None:
+        tried = self.mismatches.digests if self.mismatches else []
+        if len(tried) > 1 and self.part is not None:
             self.part.discard()
             self.part = None
 

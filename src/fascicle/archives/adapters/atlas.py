@@ -24,7 +24,7 @@ from fascicle.formats.manifest import (
     Manifest,
     check_places,
 )
-from fascicle.formats.paths import path_problem
+from fascicle.formats.paths import one_place, path_problem
 from fascicle.transfer.places import FolderPlace, S3Place, ZipPlace
 from fascicle.transfer.source import Source
 
@@ -161,7 +161,7 @@ def parse_atlas(content: bytes, *, where: str, project: str) -> Manifest:
     files: dict[str, FileEntry] = {}
     for key, value in _walk(listing, (), where):
         entry = files[key] = _entry(key, value, f"{where}: {key[:100]}")
-        other = places.setdefault(entry.path.casefold(), entry)
+        other = places.setdefault(one_place(entry.path), entry)
         if (other.path, other.file_hash) != (entry.path, entry.file_hash):
             raise ManifestError(f"{where}: two files have one place: {entry.path}")
     check_places(places, where)
