@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
-from benchmarks import asking, imports, indexing, loading, machine, projects, transfers
+from benchmarks import asking, imports, indexing, loading, machine, page, projects, transfers
 from benchmarks.bench import ROOT, Bench
 from benchmarks.process import Workers
 from benchmarks.table import markdown, text
@@ -150,12 +150,15 @@ def _save(options: argparse.Namespace, bench: Bench, about: dict[str, object]) -
     folder.joinpath(f"{stem}.json").write_text(
         json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     )
-    page = ["# Results", "", markdown(bench.rows), ""]
-    page += [
+    lines = ["# Results", "", markdown(bench.rows), ""]
+    lines += [
         f"- {line}" for line in _facts(about) + bench.notes + [f"! {f}" for f in bench.failures]
     ]
-    folder.joinpath(f"{stem}.md").write_text("\n".join(page) + "\n")
+    folder.joinpath(f"{stem}.md").write_text("\n".join(lines) + "\n")
     print(f"\nsaved: {folder / stem}.json, .md")
+    if stem == "latest" and folder == ROOT / "benchmarks" / "results":
+        page.update(ROOT / "README.md", folder / "latest.json")
+        print("the README's table is that of this run")
 
 
 if __name__ == "__main__":

@@ -157,7 +157,8 @@ class Workers:
                 process.stdout.close()
                 out.memory = watcher.stop() if watcher else 0
         if process.returncode and not out.problem:
-            last = (errors.read_text().strip().splitlines() or ["?"])[-1]
+            said = errors.read_text().strip().splitlines()
+            last = ([line for line in said if line[:1] not in (" ", "")] or ["?"])[-1]
             out.problem = f"failed: {last}"
         return out
 

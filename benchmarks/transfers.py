@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -192,6 +193,7 @@ def _measure(bench: Bench, setting: Setting, case: Case) -> None:
     for column, seen in runs.items():
         if problem := next((run.problem for run in seen if run.problem), ""):
             bench.notes.append(f"{bench.heading}: {case.name}: {column} {problem}")
+            print(f"  {column} {problem}", file=sys.stderr, flush=True)
             rate[column] = Value(problem="failed")
             continue
         rate[column] = value(seen, lambda r: scale * r.answer[key] / r.answer["seconds"])

@@ -1,0 +1,124 @@
+"""The README's table of speed, from the results of a full run: ``python -m benchmarks.page``."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from benchmarks.table import show
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- bench:begin -->\n", "<!-- bench:end -->"
+
+INDEX, MIDDLE, LARGE = r"\(a\) (index of [\d,]+ files)$", r"\(b\) (5,000 .*)", r"\(b\) (80,000 .*)"
+SMALL, FILES, S3 = (
+    r"\(t\) (.* KB), over HTTP",
+    r"\(t\) (.* MB), over HTTP",
+    r"\(t\) (.* MB), over S3",
+)
+#: Which rows are shown: heading, what the row begins with, and how it is called.
+LINES = [
+    (INDEX, "first index", "{0}"),
+    (INDEX, "again, nothing", "the same again, nothing changed"),
+    (INDEX, "first index, hashed", "the same with an md5 of each file"),
+    (MIDDLE, "search by two datasets", "{0}: search by two datasets, cold"),
+    (LARGE, "first opening", "{0}: first opening of ONE's tables"),
+    (LARGE, "search by subject", "the same tables: search by subject, cold"),
+    (LARGE, "search by two datasets", "the same tables: search by two datasets, cold"),
+    (r"\(c\)", "default", "`load_object` of 15 small files"),
+    (r"\(c\)", "check_hash=False", "the same, `check_hash=False`"),
+    (SMALL, "0 ms, into memory", "{0} over HTTP, md5: no delay, into memory"),
+    (SMALL, "0 ms, onto disk", "the same, onto disk"),
+    (SMALL, "20 ms, into", "the same, 20 ms round trip, into memory"),
+    (SMALL, "80 ms, into", "the same, 80 ms round trip, into memory"),
+    (FILES, "80 ms, into", "{0} over HTTP, md5: 80 ms round trip"),
+    (S3, "0 ms, into memory", "{0} over S3, blake2b: no delay"),
+    (S3, "0 ms, 25 MB/s", "the same, 25 MB/s for each connection"),
+    (
+        r"\(p\) .* five tables, (.*)",
+        "warm: a new",
+        "five tables of a release ({0}), not the first time",
+    ),
+    (r"\(p\) ids", "from before", "ids of its units in VISp, cold"),
+]
+
+
+def update(readme: Path, results: Path) -> None:
+    """Write the table between the README's markers."""
+    text = readme.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    if not after:
+        raise ValueError(f"{readme} has no {BEGIN.strip()} and {END}")
+    readme.write_text(before + BEGIN + table(json.loads(results.read_text())) + END + after)
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the introduction and the table."""
+    machine, versions = found["machine"], []
+    for name, package in (("fascicle", ""), ("ONE-api", "ONE-api"), ("AllenSDK", "allensdk")):
+        if about := found.get(name):
+            said = f"{name} {about[package]}" if package else name
+            versions.append(
+                f"{said} on Python {_short(about)} and pandas {_short(about, 'pandas')}"
+            )
+    cpu = re.sub(r"\((R|TM)\)| Processor.*| CPU.*|@.*", "", machine["cpu"]).strip()
+    system = machine["system"].split()[0]
+    intro = (
+        f"Measured side by side in one run of `make bench` on {found['date'].split()[0]}: "
+        f"{machine['cores']} cores ({cpu}), {machine.get('memory', '?')}, {system}; "
+        f'{", ".join(versions)}. "Cold" is a new process, from its start to the first answer. '
+        "AllenSDK's downloads are its method: one stream by boto3 in chunks of 1 KiB, then a "
+        "second pass for the checksum. The whole table, with curl, memory, processor time and warm "
+        "answers, is [`benchmarks/results/latest.md`](benchmarks/results/latest.md); "
+        "[how it is measured](benchmarks/README.md)."
+    )
+    one, allen = (
+        f"{name} {(found.get(name) or {}).get(package, '')}".strip()
+        for name, package in (("ONE-api", "ONE-api"), ("AllenSDK", "allensdk"))
+    )
+    lines = [_wrapped(intro), "", f"| | fascicle | {one} | {allen} |", "|---|--:|--:|--:|"]
+    for pattern, begin, label in LINES:
+        heading, columns, match = "", [], None
+        for row in found["rows"]:
+            if row["ours"]["median"] is None and not row["ours"]["problem"]:
+                heading, columns = row["what"], row["columns"]
+                match = re.match(pattern, heading)
+            elif match and _is(row["what"], begin):
+                cells = [_cell(row, row["ours"])]
+                peers = dict(zip(columns[1:], columns[1:], strict=True))
+                values = {columns[0]: row["peer"]} | {c: row["others"].get(c) for c in peers}
+                for names in (("ONE-api",), ("AllenSDK", "AllenSDK's way")):
+                    cells.append(next((_cell(row, values[n]) for n in names if n in values), ""))
+                lines.append(f"| {label.format(*match.groups())} | {' | '.join(cells)} |")
+                break
+    return "\n".join(lines) + "\n"
+
+
+def _is(what: str, begin: str) -> bool:
+    """Tell whether a row is meant: ``first index`` is not ``first index, hashed``."""
+    return what == begin or (what.startswith(begin) and what[len(begin)] != ",")
+
+
+def _cell(row: dict[str, Any], value: dict[str, Any] | None) -> str:
+    if value is None or value["median"] is None:
+        return ""
+    text = show(value["median"], row["unit"])
+    note = row["remark"].partition("ONE-api extrapolated ")[2]
+    return f"{text} ({note})" if note and value is row["peer"] else text
+
+
+def _short(about: dict[str, str], name: str = "python") -> str:
+    return ".".join(about[name].split(".")[:2])
+
+
+def _wrapped(text: str) -> str:
+    import textwrap
+
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+if __name__ == "__main__":
+    update(ROOT / "README.md", ROOT / "benchmarks" / "results" / "latest.json")
