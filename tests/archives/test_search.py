@@ -190,9 +190,9 @@ def test_other_mistakes(small: Path, tmp_path: Path) -> None:
     fascicle.index(small)
     with pytest.raises(RegionNotFound, match="did you mean"):
         fascicle.find(region="Thalmus", archives=small)
-    with pytest.raises(ConfigurationError, match="not s3: addresses"):
-        fascicle.open("s3://bucket/project")
-    with pytest.raises(ConfigurationError, match="neither a folder nor an archive"):
+    with pytest.raises(ConfigurationError, match="cannot open ftp: addresses"):
+        fascicle.open("ftp://host/project")
+    with pytest.raises(ConfigurationError, match="neither a place nor an archive"):
         fascicle.find(archives=[5])  # type: ignore[list-item]
     with pytest.raises(ConfigurationError, match="names no archive"):
         fascicle.find(archives=[])

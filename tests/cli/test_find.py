@@ -96,7 +96,7 @@ def test_without_any_archive_the_hint_says_what_to_type(
     monkeypatch.chdir(tmp_path)
     code, out, err = invoke("find")
     assert (code, out, err.count("\n")) == (3, "", 1)
-    assert "--in DIR" in err and "fascicle index" in err
+    assert "--in ARCHIVE" in err and "fascicle index" in err
 
 
 def test_a_region_that_does_not_exist_is_one_line_with_the_nearest(lab: Path) -> None:

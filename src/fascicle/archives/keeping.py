@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 _STEM = "catalogue"
 
 
+def places(content: bytes, recipe: str, folders: Sequence[Path]) -> list[Path]:
+    """Return where the catalogue of a version may be kept; see `kept_catalogue`."""
+    digest = blake2b(content + f"|{recipe}|{FORMAT}".encode(), digest_size=16).hexdigest()
+    return [folder / "catalogues" / digest for folder in folders]
+
+
 def kept_catalogue(
     content: bytes,
     recipe: str,
@@ -44,17 +50,16 @@ def kept_catalogue(
     root : pathlib.Path
         The folder that paths are relative to.
     """
-    digest = blake2b(content + f"|{recipe}|{FORMAT}".encode(), digest_size=16).hexdigest()
-    places = [folder / "catalogues" / digest for folder in folders]
-    for place in places:
+    homes = places(content, recipe, folders)
+    for place in homes:
         if (found := _open(place, root)) is not None:
             return found
     columns = make()
     from fascicle.catalogue import segment
 
     columns.arrange()
-    for place in places:
-        part = place.with_name(f".{digest}.{secrets.token_hex(4)}.part")
+    for place in homes:
+        part = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
         try:
             part.mkdir(parents=True)
             segment.write(columns, part / _STEM)

@@ -217,7 +217,7 @@ class ReleaseArchive:
             if kept is None:
                 kept = form.fetch_manifest(version)
                 self._manifest = self._parsed(kept, f"the manifest of {self.name}")
-                if not form.in_place:
+                if not form.in_place and not (path.is_file() and path.read_bytes() == kept):
                     write_if_allowed(path, kept.decode())
             self._content = kept
         return self._content

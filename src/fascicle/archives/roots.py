@@ -274,7 +274,7 @@ class _Finder:
     def cached(self, folder: Path, project: str) -> ManifestForm:
         """Return what another reader of releases fetched into a folder."""
         return ManifestForm(
-            FolderPlace(folder), project, folder, cache=True, described=self.described
+            FolderPlace(folder), project, folder, folder="", cache=True, described=self.described
         )
 
     def below(self) -> Form | None:

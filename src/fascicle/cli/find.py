@@ -55,6 +55,7 @@ def find(
       fascicle find --region TH --dataset spikes.times
       fascicle find --lab '*lab' --date 2020-01..2020-03 --json
       fascicle find --task '*ephys*' --ids | head -3
+      fascicle find --session-type 'EPHYS*' --in s3://bucket/project@1.1.0 --in ~/data
 
     The exit code is 1 if nothing was found.
     """
@@ -78,7 +79,8 @@ def find(
 
 
 def _rows(found: Sessions, *, by_region: bool) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
+    native = {part.archive.name: part.catalogue.meta.get("native_ids") for part in found.parts}
     for session in found:
         record = session.record
         rows.append(
@@ -93,6 +95,9 @@ def _rows(found: Sessions, *, by_region: bool) -> list[dict[str, Any]]:
                 "projects": record.projects,
             }
         )
+        if any(native.values()):
+            known = native[session.archive.name] or {}
+            rows[-1]["native_id"] = known.get(session.eid.hex, "")
     if by_region and rows:
         for row, channels, probes in zip(rows, found["n_channels"], found["probes"], strict=True):
             row |= {"n_channels": int(channels), "probes": probes}

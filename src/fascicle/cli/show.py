@@ -14,6 +14,9 @@ from fascicle.cli.where import in_option, open_session
 if TYPE_CHECKING:
     from fascicle.archives import OpenSession
 
+_SHOWN = ("eid", "native_id", "path", "lab", "subject", "date", "number")
+_SHOWN += ("task_protocol", "projects")
+
 _session = click.argument("session", metavar="SESSION")
 
 
@@ -84,11 +87,26 @@ def ls(
         ctx.exit(NO)
 
 
+def _hashes(session: OpenSession, paths: Sequence[str]) -> dict[str, str]:
+    """Return the checksums that an archive has beside those of its index, as releases do."""
+    from fascicle.archives.base import DatasetRef
+    from fascicle.errors import FascicleError
+
+    if "native_ids" not in session.archive.catalogue().meta:
+        return {}
+    try:
+        sources = session.archive.locate([DatasetRef(session.eid, path) for path in paths])
+    except FascicleError:
+        return {}
+    return {path: source.hash for path, source in zip(paths, sources, strict=True)}
+
+
 def _details(session: OpenSession, paths: Sequence[str]) -> list[dict[str, Any]]:
     from fascicle.alf import spec
 
     held = session.datasets
     places = {path: position for position, path in enumerate(held.rel_paths)}
+    hashes = _hashes(session, paths)
     rows = []
     for path in paths:
         n = places[path]
@@ -97,7 +115,7 @@ def _details(session: OpenSession, paths: Sequence[str]) -> list[dict[str, Any]]
                 "path": path,
                 "id": str(held.ids[n]),
                 "size": held.sizes[n],
-                "hash": held.hashes[n] or None,
+                "hash": hashes.get(path) or held.hashes[n] or None,
                 "qc": spec.QC(held.qc[n]).name,
                 "default_revision": bool(held.default[n]),
                 "exists": bool(held.exists[n]),
@@ -124,10 +142,20 @@ def info(session: str, as_json: bool, places: Sequence[str]) -> None:
     if as_json:
         output.as_json(facts)
         return
-    for key in ("eid", "path", "lab", "subject", "date", "number", "task_protocol", "projects"):
-        if facts[key] not in ("", None):
+    for key in (
+        "eid",
+        "native_id",
+        "path",
+        "lab",
+        "subject",
+        "date",
+        "number",
+        "task_protocol",
+        "projects",
+    ):
+        if facts.get(key) not in ("", None):
             click.echo(f"{key:<14}{facts[key]}")
-    click.echo(f"{'folder':<14}{facts['archive']}")
+    click.echo(f"{'archive':<14}{facts['archive']}")
     click.echo(
         f"{'datasets':<14}{facts['datasets']:,}, {output.human_bytes(facts['bytes'])}"
         + (f", {facts['missing']:,} not here" if facts["missing"] else "")
@@ -147,11 +175,14 @@ def _facts(session: OpenSession) -> dict[str, Any]:
     record, held = session.record, session.datasets
     collections: dict[str, list[str]] = {}
     for collection in session.collections():
-        names = (path.rpartition("/")[2] for path in session.list(collection=collection))
-        parts = (spec.parse_name(name) for name in names)
-        collections[collection] = sorted({part.object for part in parts if part})
+        names = [path.rpartition("/")[2] for path in session.list(collection=collection)]
+        parts = ((name, spec.parse_name(name)) for name in names)
+        # What is no object, as in releases of other forms, is shown by its name.
+        collections[collection] = sorted({part.object if part else name for name, part in parts})
+    native = session.archive.catalogue().meta.get("native_ids", {})
     return {
         "eid": str(record.eid),
+        **({"native_id": native[record.eid.hex]} if record.eid.hex in native else {}),
         "path": record.path,
         "lab": record.lab,
         "subject": record.subject,
