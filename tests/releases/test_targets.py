@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import ssl
 import subprocess
 import sys
 import threading
@@ -377,6 +378,30 @@ def test_a_server_without_conditional_writes(server, gate, quick, says: bool, bu
         with pytest.raises(VersionExists):
             target.claim(MANIFEST, b"{1}")
         assert len(target.place.list()) == 31
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_a_server_with_a_certificate_of_a_private_authority(
+    server, gate, quick, tmp_path, monkeypatch, variable: str
+) -> None:
+    import trustme
+
+    for name in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    with Gate(server.url, context=context) as secure:
+        access = Access(secure.url, "us-east-1", "K", "S")
+        target = open_target("s3://versions", project="p", access=access, limits=quick)
+        with pytest.raises(ServerError):
+            target.upload([upload("x", b"1")])
+        monkeypatch.setenv(variable, str(bundle))
+        target = open_target("s3://versions", project="p", access=access, limits=quick)
+        assert target.upload([upload("x", b"1")])["x"]
+        assert target.claim(MANIFEST, b"{}")
 
 
 def test_no_such_bucket(gate: Gate, quick: Limits) -> None:

@@ -6,6 +6,7 @@ What it lets through goes to a real endpoint (`fascicle.testing.S3Server`) as it
 from __future__ import annotations
 
 import hashlib
+import ssl
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,8 @@ class Gate:
         Of the endpoint behind it.
     key, secret, token : str
         Who may pass; without a key everyone may.
+    context : ssl.SSLContext, optional
+        For a gate that speaks TLS.
 
     Attributes
     ----------
@@ -43,7 +46,15 @@ class Gate:
         Status of what is not let through.
     """
 
-    def __init__(self, url: str, *, key: str = "", secret: str = "", token: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str = "",
+        secret: str = "",
+        token: str = "",
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         import urllib3
 
         self.behind = url
@@ -65,6 +76,9 @@ class Gate:
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}"
+        if context is not None:
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+            self.url = f"https://localhost:{self._http.server_port}"
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)

@@ -9,11 +9,13 @@ removes them.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import threading
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fascicle import settings
@@ -30,6 +32,7 @@ from fascicle.errors import (
 from fascicle.releases.targets.base import Upload, amazon_url, raise_for_failed
 from fascicle.releases.targets.reading import Sending, blocks, content
 from fascicle.transfer.bucket import Bucket, Described
+from fascicle.transfer.client import ca_files
 from fascicle.transfer.limits import Limits
 from fascicle.transfer.places import S3Place
 
@@ -45,6 +48,7 @@ _PARALLEL = 64
 _FEW = 16  # files whose presence is asked for one by one rather than by a listing
 _HOPELESS = 8  # failures in a row, without a success, after which the rest is not tried
 _CONFLICTS = 5
+_TRUST = ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")  # SSL_CERT_FILE is known to obstore itself
 
 
 class S3Target:
@@ -211,6 +215,8 @@ class S3Target:
                 "backoff": {"init_backoff": timedelta(seconds=limits.backoff), "base": 2},
             },
         }
+        if any(map(os.environ.get, _TRUST)) and (trusted := ca_files()[0]):
+            options["client_options"]["root_certificate"] = Path(trusted).read_bytes()
         if access.endpoint:
             options["endpoint"] = options["aws_endpoint_url_s3"] = access.endpoint
         elif "." not in self.place.bucket:
