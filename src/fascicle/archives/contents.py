@@ -17,7 +17,7 @@ _LARGE = 8 << 20
 # A file changed this recently (ns) may change again without looking different.
 _SETTLED = 2_000_000_000
 
-_known: dict[tuple[str, str], tuple[tuple[int, int, int], str]] = {}
+_known: dict[tuple[str, str], tuple[tuple[int, ...], str]] = {}
 _ledgers: dict[str, Ledger] = {}
 
 
@@ -55,9 +55,11 @@ def digest_of(
         If nothing here computes that checksum.
     """
     path = os.path.abspath(file)
+    # A file can be given its old time again, but not the time of that change.
+    changed = os.stat(path).st_ctime_ns
     seen = looks(path)
     known = _known.get((path, algorithm))
-    if known and known[0] == seen:
+    if known and known[0] == (*seen, changed):
         return known[1]
     kept = settings.cache_dir() / "contents"
     found = _recorded(path, algorithm, seen, stores, kept)
@@ -70,7 +72,7 @@ def digest_of(
             with contextlib.suppress(OSError):
                 _ledger(kept).add([row])
     if time.time_ns() - seen[1] > _SETTLED:
-        _known[path, algorithm] = seen, found
+        _known[path, algorithm] = (*seen, changed), found
     return found
 
 
