@@ -256,9 +256,19 @@ class WouldReplace(TransferError, FileExistsError):
 
 
 class BatchError(TransferError):
-    """Some of many files could not be brought here, or sent; the others could."""
+    """Some of many files could not be brought here, or sent; the others could.
+
+    Attributes
+    ----------
+    errors : dict of str to FascicleError
+        Why, for each file that was to be sent; empty for files that were to be brought here.
+    """
 
     kind = "batch"
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.errors: dict[str, FascicleError] = {}
 
 
 # -- looking things up -----------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from fascicle.errors import (
     UnsafeTarget,
     VersionExists,
 )
-from fascicle.releases.targets import Target, Upload, open_target
+from fascicle.releases.targets import KeyTaken, Target, Upload, open_target
 from fascicle.testing import S3Server
 from fascicle.testing.gate import Gate
 from fascicle.transfer import Access, Limits
@@ -191,7 +191,8 @@ def test_what_is_there_is_not_replaced(kind: str, make, tmp_path: Path) -> None:
     target.upload([upload("x", b"old"), upload("y", b"same")])
     with pytest.raises(BatchError, match="1 of 3 files") as caught:
         target.upload([upload("x", b"new"), upload("y", b"same"), upload("z", b"1")])
-    assert "x: " in caught.value.message and "other content" in caught.value.message
+    assert {key: type(e) for key, e in caught.value.errors.items()} == {"x": KeyTaken}
+    assert "other content" in caught.value.message
     assert content(target) == {"x": b"old", "y": b"same", "z": b"1"}
     target.upload([upload("x", b"new"), upload("y", b"same")], replace={"x"})
     assert content(target) == {"x": b"new", "y": b"same", "z": b"1"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fascicle.errors import FascicleError, RemoteNotFound
+from fascicle.errors import BatchError, FascicleError, RemoteNotFound
 from fascicle.formats.manifest import (
     MAX_BYTES,
     FileEntry,
@@ -19,7 +19,7 @@ from fascicle.formats.manifest import (
 from fascicle.formats.versions import Version
 
 if TYPE_CHECKING:
-    from fascicle.releases.targets import Target, Upload
+    from fascicle.releases.targets import Upload
     from fascicle.transfer.places import Place
 
 FOLDER = "manifests/"
@@ -243,26 +243,11 @@ def _folders(keys: Iterable[str]) -> Iterable[str]:
     return seen
 
 
-def other_content(target: Target, placed: Sequence[Placed]) -> frozenset[str]:
-    """Return the names of files to be sent that are there with other content."""
-    from fascicle.releases.targets.folder import FolderTarget
-    from fascicle.releases.targets.reading import same_content
-    from fascicle.releases.targets.s3 import S3Target, _is_same
+def other_content(error: BatchError) -> frozenset[str]:
+    """Return the names of files that could not be sent since they are there with other content."""
+    from fascicle.releases.targets import KeyTaken
 
-    found = set()
-    for file in placed:
-        if file.entry is not None:
-            continue
-        upload = upload_of(file)
-        if isinstance(target, FolderTarget):
-            path = target.place.path(file.key)
-            if path.exists() and not same_content(path, upload):
-                found.add(file.key)
-        elif isinstance(target, S3Target):
-            head = target._head(file.key)
-            if head is not None and not _is_same(head, upload):
-                found.add(file.key)
-    return frozenset(found)
+    return frozenset(key for key, each in error.errors.items() if isinstance(each, KeyTaken))
 
 
 _MEDIA_TYPES = {

@@ -403,8 +403,8 @@ class _Job:
 
         try:
             versions = upload()
-        except BatchError:
-            different = frozenset() if target.versioned else other_content(target, self.placed)
+        except BatchError as error:
+            different = other_content(error)
             if not different:
                 raise
             # An interrupted attempt left other content under these names.

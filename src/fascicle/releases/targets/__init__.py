@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from fascicle._lazy import attach
 
 if TYPE_CHECKING:
-    from fascicle.releases.targets.base import Target, Upload, open_target
+    from fascicle.releases.targets.base import KeyTaken, Target, Upload, open_target
 
-__all__ = ["Target", "Upload", "open_target"]
+__all__ = ["KeyTaken", "Target", "Upload", "open_target"]
 
-_HOMES = {"Target": "base", "Upload": "base", "open_target": "base"}
+_HOMES = {"KeyTaken": "base", "Target": "base", "Upload": "base", "open_target": "base"}
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
-from fascicle.errors import BatchError, ConfigurationError, FascicleError
+from fascicle.errors import BatchError, ConfigurationError, FascicleError, TransferError
 from fascicle.transfer.limits import Limits
 from fascicle.transfer.places import FolderPlace, Place, S3Place, ZipPlace, open_place
 from fascicle.transfer.s3 import Access
@@ -40,6 +40,20 @@ class Upload(NamedTuple):
     size: int
     sha256: str
     media_type: str = ""
+
+
+class KeyTaken(TransferError, FileExistsError):
+    """A file of that name is there, with other content."""
+
+    kind = "key-taken"
+
+    @classmethod
+    def at(cls, place: str, key: str) -> KeyTaken:
+        """Return the error for a key of a place."""
+        return cls(
+            f"{place} has {key} already, with other content",
+            hint="what is there is never changed: publish under another name",
+        )
 
 
 class Target(Protocol):
@@ -100,7 +114,8 @@ class Target(Protocol):
         Raises
         ------
         BatchError
-            If some could not be written: it names them. The others are there.
+            If some could not be written: it names them, and its ``errors`` say why: `KeyTaken`
+            where a file of that name is there with other content. The others are there.
         """
         ...
 
@@ -192,7 +207,9 @@ def raise_for_failed(failed: dict[str, FascicleError], n_all: int, name: str) ->
     first = next(iter(failed.values()))
     shown = "".join(f"\n  {key}: {e.message}" for key, e in list(failed.items())[:10])
     more = f"\n  and {len(failed) - 10} more" if len(failed) > 10 else ""
-    raise BatchError(
+    error = BatchError(
         f"{len(failed)} of {n_all} files could not be written to {name}:{shown}{more}",
         hint="publish again: what is there stays, and only the others are sent",
-    ) from first
+    )
+    error.errors = dict(failed)
+    raise error from first

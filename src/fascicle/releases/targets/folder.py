@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 
 from fascicle import settings
-from fascicle.errors import FascicleError, TransferError, UnsafeTarget, VersionExists
-from fascicle.releases.targets.base import Upload, amazon_url, raise_for_failed
+from fascicle.errors import FascicleError, UnsafeTarget, VersionExists
+from fascicle.releases.targets.base import KeyTaken, Upload, amazon_url, raise_for_failed
 from fascicle.releases.targets.reading import (
     BLOCK,
     Sending,
@@ -219,10 +219,7 @@ class FolderTarget:
             raise disk_error(error, written.path) from error
 
     def _refused(self, file: Upload) -> FascicleError:
-        return TransferError(
-            f"{self.name} has {file.key} already, with other content",
-            hint="what is there is never changed: publish under another name",
-        )
+        return KeyTaken.at(self.name, file.key)
 
 
 class _Written:

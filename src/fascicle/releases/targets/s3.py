@@ -29,7 +29,7 @@ from fascicle.errors import (
     TransferError,
     VersionExists,
 )
-from fascicle.releases.targets.base import Upload, amazon_url, raise_for_failed
+from fascicle.releases.targets.base import KeyTaken, Upload, amazon_url, raise_for_failed
 from fascicle.releases.targets.reading import Sending, blocks, content
 from fascicle.transfer.bucket import Bucket, Described
 from fascicle.transfer.client import ca_files
@@ -394,10 +394,7 @@ class _Batch:
         return theirs.AlreadyExistsError, theirs.PreconditionError
 
     def _refused(self, file: Upload) -> FascicleError:
-        return TransferError(
-            f"{self.target.name} has {file.key} already, with other content, and keeps no versions",
-            hint="what is there is never changed: publish under another name",
-        )
+        return KeyTaken.at(self.target.name, file.key)
 
     async def _head(self, file: Upload) -> Any:
         try:
