@@ -37,10 +37,12 @@ def _lines(found: Difference) -> Iterator[str]:
         (f"{len(sessions['deleted']):,} removed", bool(sessions["deleted"])),
     ]
     words = [text for text, some in counted if some]
-    said = f"Sessions: {', '.join(words)}. " if words else "No session was added or removed. "
+    about_sessions = (
+        f"Sessions: {', '.join(words)}. " if words else "No session was added or removed. "
+    )
     files = summary(found.data)
     since = f"Since {first.version}. " if first.data_files else "The first version. "
-    yield since + said + (f"Files: {files}." if files else "No data changed.")
+    yield f"{since}{about_sessions}" + (f"Files: {files}." if files else "No data changed.")
     yield ""
     yield f"In all: {_whole(second)}."
     groups = found.by_session()
@@ -54,7 +56,8 @@ def _lines(found: Difference) -> Iterator[str]:
             continue
         yield from ("", f"### {title}", "")
         for name in names[:_LISTED]:
-            yield f"- `{name}`: {_objects(groups.get(name, {}), found, name)}"
+            said = _objects(groups.get(name, {}), found, name, whole=kind != "changed")
+            yield f"- `{name}`: {said}"
         if len(names) > _LISTED:
             yield f"- and {len(names) - _LISTED:,} more"
     if outside := groups.get("", {}):
@@ -83,7 +86,9 @@ def _whole(manifest: Manifest) -> str:
     return text
 
 
-def _objects(objects: dict[str, list[FileChange]], found: Difference, session: str) -> str:
+def _objects(
+    objects: dict[str, list[FileChange]], found: Difference, session: str, *, whole: bool
+) -> str:
     """Say what happened in a session: of which objects, and how much."""
     # What was renamed into the session stands with its old place.
     moved = [
@@ -107,7 +112,7 @@ def _objects(objects: dict[str, list[FileChange]], found: Difference, session: s
     changes = [change for some in objects.values() for change in some]
     text = "; ".join(words)
     if changes:
-        text += f" ({_much(changes)})"
+        text += f" ({_much(changes)})" if whole else f": {summary(changes)}"
     if moved:
         text += f"{'; ' if text else ''}{len(moved):,} files moved here"
     return text

@@ -163,6 +163,7 @@ def _insertions_table(rows: Sequence[InsertionRow], one: Mapping[str, str]) -> b
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from fascicle.catalogue.export import pandas_metadata
     from fascicle.catalogue.restore import as_json
 
     region = pa.struct([("ccf", pa.int32()), ("side", pa.int8()), ("channels", pa.int32())])
@@ -190,7 +191,7 @@ def _insertions_table(rows: Sequence[InsertionRow], one: Mapping[str, str]) -> b
     data["eid"] = pa.array([str(UUID(bytes=row.eid)) for row in rows], pa.string())
     data["id"] = pa.array([str(UUID(bytes=row.pid)) for row in rows], pa.string())
     table = pa.table(data)
-    index = {"index_columns": ["eid", "id"], "columns": [], "column_indexes": []}
+    index = pandas_metadata(["eid", "id"], table)
     about = {"one_metadata": json.dumps(one), "pandas": json.dumps(index)}
     sink = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(about), sink)

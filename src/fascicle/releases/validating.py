@@ -301,7 +301,7 @@ def _companions(files: Sequence[_File]) -> Iterator[Finding]:
                 if not _is_there(need, file, names, attributes) and obj not in tables
             ]
             if lacking:
-                what = " and ".join(lacking).replace("|", " or ").replace("*.*", "any data")
+                what = " and ".join(lacking).replace("|", " or ").replace("*.*", "other attribute")
                 yield Finding(rule.rule, file.row.source, f"no {what} beside it")
 
 
