@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_many_small_files(server, store, quick, transport, leftovers) -> None:
     assert len(result.ok) == 500 and result.requests == 500
     for path, data in files.items():
         assert (store / path[1:]).read_bytes() == data
-    assert server.n_connections <= 64
+    assert server.n_connections <= 128
     assert not leftovers(store)
     again = fetch(server, store, quick, *files)
     assert {o.status for o in again.items} == {"here"}
@@ -291,7 +292,7 @@ def test_an_interrupt_leaves_what_can_be_continued(server, store, quick, monkeyp
 
 
 def test_ranges_grow_while_that_makes_it_faster(quick) -> None:
-    from fascicle.transfer.engine import Lane
+    from fascicle.transfer.lanes import Lane
 
     lane = Lane("http://x", quick)
     assert lane.window == 8
@@ -305,3 +306,38 @@ def test_ranges_grow_while_that_makes_it_faster(quick) -> None:
     assert lane.window == 16  # no faster: that is enough
     lane.grow(1000)
     assert lane.window == 16
+
+
+def test_connections_go_on_from_one_plan_to_the_next(server, store, quick) -> None:
+    for name in ("/a", "/b", "/c"):
+        server.put(name, noise(1000, ord(name[1])))
+        fetch(server, store, quick, name).raise_for_failed()
+    assert server.n_connections == 1
+
+
+def test_more_requests_at_once_while_answers_are_waited_for(quick) -> None:
+    from fascicle.transfer.lanes import Lane
+
+    lane = Lane("http://x", quick)
+    assert lane.slots == 32
+    for _ in range(200):
+        lane.widen()
+    assert lane.slots == quick.per_host == 128
+    lane.narrow()
+    assert lane.slots == 64
+    for _ in range(10):
+        lane.narrow()
+    assert lane.slots == 4
+
+
+def test_a_ledger_is_read_once_by_a_process_and_not_believed_after_it_is_gone(
+    server, store, quick
+) -> None:
+    data = noise(1000)
+    server.put("/a", data)
+    fetch(server, store, quick, "/a").raise_for_failed()
+    assert list(Ledger(store).rows()) == ["a"]
+    shutil.rmtree(store)
+    assert not Ledger(store).rows()
+    fetch(server, store, quick, "/a").raise_for_failed()
+    assert list(Ledger(store).rows()) == ["a"]

@@ -141,6 +141,10 @@ class Transport(Protocol):
         """Move bytes for up to ``timeout`` seconds; return what has finished."""
         ...
 
+    def is_fit(self) -> bool:
+        """Return whether its connections are worth keeping for the next who needs some."""
+        ...
+
     def close(self) -> None:
         """Drop everything that is under way, and all connections."""
         ...

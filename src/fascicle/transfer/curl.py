@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import pycurl
 
@@ -30,11 +30,23 @@ _SLOW = 100  # bytes per second: less is a stall
 # that has so many files open looks a thousand times a second instead.
 _SELECT_MOST = 1000
 _BLINK = 0.001
+_KEEP = 40  # connections that may stay open while nothing is fetched
 
 
-def _kind(request: Request) -> tuple[bool, bool, bool]:
+class _Kind(NamedTuple):
+    """What the options of a handle are for."""
+
+    secure: bool
+    own_connection: bool
+    kept: bool
+    signed: bool
+
+
+def _kind(request: Request) -> _Kind:
     secure = request.url[:6].lower() == "https:"
-    return secure, request.own_connection, request.reader is None
+    return _Kind(
+        secure, request.own_connection, request.reader is None, request.signing is not None
+    )
 
 
 class CurlTransport:
@@ -55,8 +67,9 @@ class CurlTransport:
         self.n_running = 0
         self.n_bytes = 0
         self._blind = False
+        self._n_connections = 0
         self._limits = limits
-        self._free: dict[tuple[bool, bool, bool], list[Any]] = {}  # by what their options are for
+        self._free: dict[_Kind, list[Any]] = {}
         self._running: dict[Any, Request] = {}
         self._trust: tuple[str, str] | None = None
         multi = pycurl.CurlMulti()
@@ -83,11 +96,6 @@ class CurlTransport:
         if request.signing is not None:
             setopt(pycurl.AWS_SIGV4, f"aws:amz:{request.signing.region}:s3")
             setopt(pycurl.USERPWD, f"{request.signing.key}:{request.signing.secret}")
-            easy.signed = True
-        elif easy.signed:
-            easy.unsetopt(pycurl.AWS_SIGV4)
-            easy.unsetopt(pycurl.USERPWD)
-            easy.signed = False
         self._running[easy] = request
         self.n_running += 1
         self._multi.add_handle(easy)
@@ -104,6 +112,10 @@ class CurlTransport:
         self._wait(timeout)
         self._multi.perform()
         return self._collect()
+
+    def is_fit(self) -> bool:
+        """Return whether its connections are worth keeping: some, at rest, are."""
+        return not self.n_running and self._n_connections <= _KEEP
 
     def close(self) -> None:
         """Drop everything that is under way, and all connections."""
@@ -133,6 +145,7 @@ class CurlTransport:
             time.sleep(min(timeout, _BLINK))  # no socket yet, as while a name is resolved
 
     def _on_connection(self, fd: int, purpose: int) -> int:
+        self._n_connections += 1
         self._blind = self._blind or fd >= _SELECT_MOST
         return 0
 
@@ -147,11 +160,9 @@ class CurlTransport:
                 finished.append(self._finish(easy, code, reason))
         return finished
 
-    def _make(self, kind: tuple[bool, bool, bool]) -> Any:
+    def _make(self, kind: _Kind) -> Any:
         easy: Any = pycurl.Curl()
         limits = self._limits
-        secure, own_connection, kept = kind
-        easy.signed = False
         easy.headers = ()
         easy.at_most = -1
         easy.lines = []
@@ -165,17 +176,17 @@ class CurlTransport:
             (pycurl.CONNECTTIMEOUT_MS, int(limits.connect_timeout * 1000)),
             (pycurl.LOW_SPEED_LIMIT, _SLOW),
             (pycurl.LOW_SPEED_TIME, max(1, round(limits.stall_timeout))),
-            (pycurl.BUFFERSIZE, 64 << 10 if kept else 512 << 10),
+            (pycurl.BUFFERSIZE, 64 << 10 if kind.kept else 512 << 10),
             (pycurl.TCP_KEEPALIVE, 1),
             (pycurl.USERAGENT, "fascicle"),
             (pycurl.HEADERFUNCTION, easy.lines.append),
             (pycurl.SOCKOPTFUNCTION, self._on_connection),
         ):
             easy.setopt(option, value)
-        if kept:
+        if kind.kept:
             easy.setopt(pycurl.WRITEFUNCTION, easy.chunks.append)
-        if secure:
-            self._secure(easy, own_connection=own_connection)
+        if kind.secure:
+            self._secure(easy, own_connection=kind.own_connection)
         return easy
 
     def _secure(self, easy: Any, *, own_connection: bool) -> None:

@@ -15,6 +15,7 @@ from fascicle.errors import FascicleError, NotEnoughDisk, ReadOnlyStore, Transfe
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SEVERAL = 16
+_SYNC_FLAGS = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # a link may be read-only
 
 
 def disk_error(error: OSError, target: Path) -> FascicleError:
@@ -45,6 +46,30 @@ def sync(descriptors: Sequence[int]) -> None:
         return
     for fd in descriptors:
         os.fsync(fd)
+
+
+def sync_paths(paths: Sequence[str]) -> None:
+    """Put files on disk, those of one file system at once where there are many of them."""
+    left = list(paths)
+    if len(left) > _SEVERAL and (syncfs := _syncfs()):
+        folders = {path.rpartition(os.sep)[0] for path in left}
+        systems = {os.stat(folder).st_dev: folder for folder in folders}
+        if all(_sync_system(folder, syncfs) for folder in systems.values()):
+            return
+    for path in left:
+        fd = os.open(path, _SYNC_FLAGS)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _sync_system(folder: str, syncfs: Callable[[int], int]) -> bool:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        return syncfs(fd) == 0
+    finally:
+        os.close(fd)
 
 
 @functools.cache

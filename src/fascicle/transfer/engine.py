@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 import os
 import queue
 import shutil
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fascicle import settings
 from fascicle.errors import FascicleError, NotEnoughDisk, OfflineError, ReadOnlyStore
 from fascicle.transfer.bars import Bars, Shown, Underway, make_bars
-from fascicle.transfer.client import Answer, Request, Signing, Transport, make_transport
-from fascicle.transfer.commit import Committer, Finished
-from fascicle.transfer.digest import Digester, Running
-from fascicle.transfer.jobs import SMALL, Job, SmallJob
-from fascicle.transfer.ledger import Ledger
+from fascicle.transfer.client import Answer, Request, Transport
+from fascicle.transfer.jobs import Job
+from fascicle.transfer.kept import lent
+from fascicle.transfer.lanes import Lane
 from fascicle.transfer.limits import Limits, Throttle
-from fascicle.transfer.local import LocalJob, TwinJob
-from fascicle.transfer.parts import Part, Progress, remove_stale
-from fascicle.transfer.plan import Item, OnMismatch, Plan
+from fascicle.transfer.parts import remove_stale
+from fascicle.transfer.plan import OnMismatch, Plan
 from fascicle.transfer.rates import remember_rate
-from fascicle.transfer.result import Outcome, Result, Status
-from fascicle.transfer.s3 import Access, address
+from fascicle.transfer.result import Outcome, Result
+from fascicle.transfer.s3 import Access
+from fascicle.transfer.services import Services
 from fascicle.transfer.source import Source
 from fascicle.transfer.stream import StreamJob
 from fascicle.transfer.text import size_text
@@ -36,191 +32,8 @@ from fascicle.transfer.text import size_text
 _WAITING_MOST = 64 << 20
 _TICK = 0.1
 _GROW = 0.5
-
-
-class Lane:
-    """One host: what waits for it, what is under way, and how it fares.
-
-    Attributes
-    ----------
-    host : str
-    ready : collections.deque of Job
-        Whose next request may go out.
-    wide : collections.deque of StreamJob
-        Of whose many ranges a further one may go out.
-    active, streams : int
-        Requests under way, and of these the ranges of large files.
-    window : int
-        How many ranges may be.
-    not_before : float
-        When the host wants to be asked again.
-    successes : int
-        Answers that were whole.
-    signed : bool
-        Whether requests are signed.
-    region : str
-        Where the host says that it is.
-    """
-
-    def __init__(self, host: str, limits: Limits) -> None:
-        self.host = host
-        self.ready: deque[Job] = deque()
-        self.wide: deque[Job] = deque()
-        self.active = 0
-        self.streams = 0
-        self.window = max(1, limits.streams // 4)
-        self.not_before = 0.0
-        self.successes = 0
-        self.signed = False
-        self.region = ""
-        self._most = limits.streams
-        self._best = 0.0
-        self._steady = False
-
-    def signing(self, access: Access) -> Signing | None:
-        """Return what signs requests to this host, None while they are anonymous."""
-        return access.signing(self.region) if self.signed else None
-
-    def grow(self, rate: float) -> None:
-        """Allow more ranges at once while that makes it faster."""
-        if self._steady or self.streams < self.window:
-            return
-        if rate > 1.1 * self._best:
-            self._best = rate
-            self.window = min(self._most, 2 * self.window)
-        else:
-            self._steady = True
-
-
-class Services:
-    """What jobs ask of the engine that runs them."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        *,
-        limits: Limits,
-        access: Access,
-        on_mismatch: OnMismatch,
-        headers: Callable[[Source], Mapping[str, str]] | None,
-    ) -> None:
-        self.store: Path = plan.store
-        self.limits = limits
-        self.access = access
-        self.on_mismatch: OnMismatch = on_mismatch
-        self._headers = headers
-        self.outcomes: dict[int, Outcome] = {}
-        self.followers: dict[int, list[tuple[int, Item]]] = {}
-        self.open: set[Job] = set()
-        self.lanes: dict[str, Lane] = {}
-        self.timers: list[tuple[float, int, Job]] = []
-        self.events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
-        self.ledger = Ledger(plan.store)
-        self.committer = Committer(self.ledger, lambda job, error: self.events.put((job, error)))
-        self.digester = Digester()
-        self.n_resumed = 0
-        self.n_copied = 0
-        self.offline = False
-        self._count = itertools.count()
-
-    @property
-    def headers(self) -> Callable[[Source], list[str]] | None:
-        """What gives the further headers of a source, as they go over the wire."""
-        given = self._headers
-        if given is None:
-            return None
-        return lambda source: [f"{name}: {value}" for name, value in given(source).items()]
-
-    def lane(self, host: str) -> Lane:
-        """Return the lane of a host."""
-        if host not in self.lanes:
-            self.lanes[host] = Lane(host, self.limits)
-        return self.lanes[host]
-
-    def schedule(self, job: Job, when: float) -> None:
-        """Ask a job for a request at a time."""
-        heapq.heappush(self.timers, (when, next(self._count), job))
-
-    def commit(self, finished: Finished) -> None:
-        """Have a file put in place."""
-        self.committer.put(finished)
-
-    def note(self, job: Job, part: Part, progress: Progress) -> None:
-        """Have progress noted."""
-        self.committer.note(job, part, progress)
-
-    def leave(self, part: Part, progress: Progress | None) -> None:
-        """Let go of a part."""
-        self.committer.leave(part, progress)
-
-    def digest(self, running: Running) -> None:
-        """Have a checksum go on."""
-        self.digester.push(running)
-
-    def tell(self, job: Job, running: Running, digest: str, error: str) -> None:
-        """Bring a checksum from its thread to the job."""
-        self.events.put((job, running, digest, error))
-
-    def resumed(self, n_bytes: int) -> None:
-        """Count bytes that an earlier run brought."""
-        self.n_resumed += n_bytes
-
-    def copied(self, n_bytes: int) -> None:
-        """Count bytes that came from another folder."""
-        self.n_copied += n_bytes
-
-    def enlarge(self, job: Job) -> None:
-        """Go on with a file that is not as small as the record says."""
-        self.open.discard(job)
-        self.start(StreamJob(job.item, job.number, job.lane, self, job.address))
-
-    def start(self, job: Job) -> None:
-        """Take a job on."""
-        self.open.add(job)
-        job.queued = True
-        job.lane.ready.append(job)
-
-    def settle(self, job: Job, status: Status, error: FascicleError | None) -> None:
-        """Take down what became of a file, and see to those with the same content."""
-        self.open.discard(job)
-        job.over = True
-        self.outcomes[job.number] = Outcome(job.item, status, error, job.kept)
-        if status in ("fetched", "linked"):
-            for number, item in self.followers.pop(job.number, []):
-                self.begin(number, replace(item, twin=job.item.target))
-        else:
-            self._promote(job.number)
-
-    def _promote(self, failed: int) -> None:
-        """Go on with another source of the same content: it may be better."""
-        followers = self.followers.pop(failed, [])
-        if followers:
-            (number, item), *rest = followers
-            self.followers[number] = rest
-            self.begin(number, item)
-
-    def give_up(self, lane: Lane, error: FascicleError) -> None:
-        """Fail everything that waits for a host that is out of reach."""
-        for job in [job for job in self.open if job.lane is lane]:
-            job.fail(error)
-
-    def begin(self, number: int, item: Item) -> None:
-        """Make the right kind of job for an item, and take it on."""
-        source = item.source
-        if item.twin is not None:
-            self.start(TwinJob(item, number, self.lane(""), self))
-            return
-        if source.is_local:
-            self.start(LocalJob(item, number, self.lane(""), self))
-            return
-        try:
-            place = address(source, self.access)
-        except FascicleError as error:
-            self.outcomes[number] = Outcome(item, "failed", error)
-            self._promote(number)
-            return
-        kind = SmallJob if source.size is not None and source.size <= SMALL else StreamJob
-        self.start(kind(item, number, self.lane(place.host), self, place))
+_IDLE = 0.0005
+_LOOK = 0.05
 
 
 class _Loop:
@@ -238,21 +51,30 @@ class _Loop:
         self.n_requests = 0
         self.n_seen = transport.n_bytes
         self.measured = time.monotonic(), transport.n_bytes
-        self.flushed = False
+        self.looked_at = 0.0
 
     def run(self) -> None:
         """Go round until nothing is open."""
         services = self.services
+        transport, committer = self.transport, services.committer
         while services.open:
             now = time.monotonic()
             self.wake(now)
             self.fill(now)
-            self.take_events(block=self.pause(now))
-            if self.transport.n_running:
-                self.flushed = False
-                for request, answer in self.transport.step(self.pause(time.monotonic())):
-                    self.finish(request, answer)
+            idle = not transport.n_running
+            committer.tick(idle=idle)
+            self.take_events(block=self.pause(now) if idle else 0.0)
+            if transport.n_running:
+                self.step()
             self.look_after()
+
+    def step(self) -> None:
+        """Move bytes, and see whether the network or this process is the slower one."""
+        since, busy = time.monotonic(), time.thread_time()
+        finished = self.transport.step(self.pause(since))
+        waited = time.monotonic() - since - (time.thread_time() - busy) > _IDLE
+        for request, answer in finished:
+            self.finish(request, answer, waited=waited)
 
     def pause(self, now: float) -> float:
         """Return how long there is nothing to do but wait."""
@@ -273,7 +95,7 @@ class _Loop:
 
     def fill(self, now: float) -> None:
         """Send requests out, as many as may be under way."""
-        transport, limits = self.transport, self.limits
+        transport, limits, committer = self.transport, self.limits, self.services.committer
         for lane in list(self.services.lanes.values()):
             if now < lane.not_before:
                 continue
@@ -282,19 +104,20 @@ class _Loop:
                 if not (job.has_more() and self.send(job, lane, now, wide=True)):
                     job.queued = False
                     lane.wide.popleft()
-            while (
-                lane.ready
-                and lane.active - lane.streams < limits.per_host
-                and transport.n_running < limits.parallel + lane.streams
-                and self.services.committer.waiting < _WAITING_MOST
-            ):
+            room = min(
+                lane.slots - (lane.active - lane.streams),
+                limits.parallel + lane.streams - transport.n_running,
+            )
+            while lane.ready and room > 0 and committer.waiting < _WAITING_MOST:
                 job = lane.ready.popleft()
-                if getattr(job, "wide", False) and lane.streams >= lane.window:
+                wide = job.wide
+                if wide and lane.streams >= lane.window:
                     lane.wide.append(job)
                     continue
                 job.queued = False
-                self.send(job, lane, now, wide=getattr(job, "wide", False))
-                if job.has_more() and not job.queued:
+                if self.send(job, lane, now, wide=wide) and not wide:
+                    room -= 1
+                if wide and job.has_more() and not job.queued:
                     job.queued = True
                     lane.wide.append(job)
 
@@ -314,46 +137,31 @@ class _Loop:
         lane.streams += wide
         return True
 
-    def finish(self, request: Request, answer: Answer) -> None:
+    def finish(self, request: Request, answer: Answer, *, waited: bool) -> None:
         """Give an answer to its job."""
         job, wide = self.running.pop(request)
-        job.lane.active -= 1
-        job.lane.streams -= wide
+        lane = job.lane
+        lane.active -= 1
+        if wide:
+            lane.streams -= 1
+        elif waited and not answer.trouble:
+            lane.widen()
         if not job.over:
             job.on_answer(request, answer)
         if not job.over and not job.queued and job.has_more():
             job.queued = True
-            job.lane.wide.append(job)
+            lane.wide.append(job)
 
     def take_events(self, *, block: float) -> None:
-        """Take in what the other threads have to say; wait for it where nothing else is to do."""
+        """Do what the other threads want done; wait for it where nothing else is to do."""
         events = self.services.events
-        wait = 0.0
-        if not self.transport.n_running:
-            if not self.flushed:
-                self.services.committer.flush()
-                self.flushed = True
-            wait = block
         try:
             while True:
-                event = events.get(timeout=wait) if wait else events.get_nowait()
-                wait = 0.0
-                self.take(event)
+                event = events.get(timeout=block) if block > 0 else events.get_nowait()
+                block = 0.0
+                event()
         except queue.Empty:
             return
-
-    def take(self, event: tuple[Any, ...]) -> None:
-        """Take one event in."""
-        job = event[0]
-        self.flushed = False
-        if len(event) == 2:
-            error = event[1]
-            if error is not None:
-                job.fail(error)
-            elif not job.over:
-                self.services.settle(job, job.status, job.pending_error)
-        else:
-            job.on_checksum(*event[1:])
 
     def underway(self) -> Iterator[Underway]:
         """Return how far the files are that are being fetched."""
@@ -375,6 +183,11 @@ class _Loop:
                 lane.grow(rate)
         n_done = transport.n_bytes + self.services.n_resumed + self.services.n_copied
         self.bars.show(n_done, self.underway() if self.bars.each else ())
+        if now - self.looked_at < _LOOK:
+            if wait:
+                time.sleep(min(wait, 0.5))
+            return
+        self.looked_at = now
         seen = set()
         for job, _ in self.running.values():
             if isinstance(job, StreamJob) and job not in seen:
@@ -410,15 +223,14 @@ def run(
         on_mismatch=on_mismatch,
         headers=headers,
     )
-    transport = make_transport(bounds)
     bars = make_bars(plan, progress)
-    loop = _Loop(services, transport, bars, bounds)
-    n_before = transport.n_bytes
     try:
-        _begin(plan, services, offline=settings.offline() if offline is None else offline)
-        loop.run()
+        with lent(bounds) as transport:
+            loop = _Loop(services, transport, bars, bounds)
+            n_before = transport.n_bytes
+            _begin(plan, services, offline=settings.offline() if offline is None else offline)
+            loop.run()
     finally:
-        transport.close()
         for job in list(services.open):
             job.let_go()
         services.digester.close()
@@ -441,8 +253,8 @@ def _begin(plan: Plan, services: Services, *, offline: bool) -> None:
     services.offline = offline
     leaders: dict[tuple[str, str, str], int] = {}
     refused = _refused(plan.store)
-    for folder in {item.target.parent for item in plan.to_fetch}:
-        remove_stale(folder)
+    for folder in {str(item.target).rpartition(os.sep)[0] for item in plan.to_fetch}:
+        remove_stale(Path(folder))
     for number, item in enumerate(plan.items):
         source = item.source
         if item.state == "here":

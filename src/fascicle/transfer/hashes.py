@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import zlib
 from collections.abc import Callable
@@ -42,6 +43,7 @@ def plain_name(algorithm: str) -> str:
     return {"blake2b512": "blake2b", "blake2s256": "blake2s"}.get(name, name)
 
 
+@functools.lru_cache
 def maker(algorithm: str) -> Callable[[], Hasher]:
     """Return what begins a checksum.
 

@@ -20,9 +20,13 @@ from fascicle.transfer.ledger import HIDDEN, State
 from fascicle.transfer.s3 import NOWHERE, Address, address
 
 if TYPE_CHECKING:
-    from fascicle.transfer.engine import Lane, Services
+    from fascicle.transfer.lanes import Lane
+    from fascicle.transfer.parts import Part
     from fascicle.transfer.plan import Item
     from fascicle.transfer.result import Status
+    from fascicle.transfer.services import Services
+
+_PLAIN = ("Accept-Encoding: identity",)
 
 #: Files up to this size are kept in memory while they arrive.
 SMALL = 256 << 10
@@ -58,6 +62,19 @@ class Job:
         Whether a note of its progress is being written.
     """
 
+    # On the class, since most jobs never have others: there may be very many jobs.
+    queued = False
+    noting = False
+    over = False
+    status: Status = "fetched"
+    kept: Path | None = None
+    pending_error: FascicleError | None = None
+    attempts = 0
+    n_tries = 0
+    not_before = 0.0
+    mismatches: Mismatches | None = None
+    lengths: tuple[int, ...] = ()
+
     def __init__(
         self, item: Item, number: int, lane: Lane, services: Services, place: Address = NOWHERE
     ) -> None:
@@ -65,20 +82,14 @@ class Job:
         self.number = number
         self.lane = lane
         self.services = services
-        self.queued = False
-        self.noting = False
-        self.over = False
-        self.status: Status = "fetched"
-        self.kept: Path | None = None
-        self.pending_error: FascicleError | None = None
         self.address = place
-        self.extra = list(services.headers(item.source)) if services.headers else []
-        self.attempts = 0
-        self.n_tries = 0
-        self.not_before = 0.0
+        self.extra = services.headers(item.source)
         self.lane_successes = lane.successes
-        self.mismatches = Mismatches()
-        self.lengths: list[int] = []
+
+    @property
+    def wide(self) -> bool:
+        """Whether several ranges of it are to be under way at once."""
+        return False
 
     # -- what the engine calls ----------------------------------------------------------------
 
@@ -99,13 +110,14 @@ class Job:
 
     # -- what the kinds of it share -----------------------------------------------------------
 
-    def headers(self, *more: str) -> list[str]:
+    def headers(self, *more: str) -> tuple[str, ...]:
         """Return the headers of a request."""
-        found = ["Accept-Encoding: identity", *more, *self.extra]
         token = self.services.access.token
         if token and self.lane.signed:
-            found.append(f"x-amz-security-token: {token}")
-        return found
+            more = (*more, f"x-amz-security-token: {token}")
+        if not more and not self.extra:
+            return _PLAIN
+        return (*_PLAIN, *more, *self.extra)
 
     def go_on(self, delay: float = 0.0) -> None:
         """Have the engine ask for the next request after a while."""
@@ -114,13 +126,15 @@ class Job:
 
     def try_again(self, request: Request, answer: Answer, *, progress: bool = False) -> None:
         """Retry after an answer that is no success, or give up."""
-        if self._can_sign(request, answer) or self._can_move(answer):
+        if self._can_sign(request, answer) or self._can_move(request, answer):
             self.go_on()
             return
         verdict = judge(self.item.source.url, answer)
         if verdict.wait:
             wait = min(verdict.wait, self.services.limits.max_wait)
             self.lane.not_before = max(self.lane.not_before, time.monotonic() + wait)
+        if answer.head is not None and answer.head.status in (429, 503):
+            self.lane.narrow()
         if not verdict.again:
             self.fail(verdict.error)
             return
@@ -153,7 +167,7 @@ class Job:
         if found in self.lengths:
             self.fail(error)
         else:
-            self.lengths.append(found)
+            self.lengths = (*self.lengths, found)
             self.repeat(error)
 
     def fail(self, error: FascicleError) -> None:
@@ -163,17 +177,31 @@ class Job:
             self.let_go()
             self.services.settle(self, "failed", error)
 
-    def commit(self, **content: object) -> None:
+    def commit(
+        self,
+        *,
+        data: bytes = b"",
+        part: Part | None = None,
+        make: Callable[[Path], None] | None = None,
+        digest: str = "",
+        state: State | None = None,
+        target: Path | None = None,
+        record: bool = True,
+    ) -> None:
         """Hand the whole, verified content over."""
-        state: State = "verified" if self.item.source.hash else "unverified"
-        self.services.commit(
-            replace(
-                Finished(self, self.item.source, self.item.target, state=state),
-                **content,  # type: ignore[arg-type]
-            )
-        )
+        source = self.item.source
+        known: State = state or ("verified" if source.hash else "unverified")
+        goal = target or self.item.target
+        self.services.commit(Finished(self, source, goal, data, part, make, digest, known, record))
 
-    def mismatch(self, digest: str, discard: Callable[[], None], **content: object) -> bool:
+    def mismatch(
+        self,
+        digest: str,
+        discard: Callable[[], None],
+        *,
+        data: bytes = b"",
+        part: Part | None = None,
+    ) -> bool:
         """Deal with a complete file that is not what the record says.
 
         Returns
@@ -182,6 +210,7 @@ class Job:
             Whether to fetch it once more.
         """
         source = self.item.source
+        self.mismatches = self.mismatches or Mismatches()
         verdict = self.mismatches.verdict(digest)
         if verdict is None:
             discard()
@@ -201,14 +230,14 @@ class Job:
         )
         if self.services.on_mismatch == "accept":
             self.status = "accepted"
-            self.commit(digest=digest, state="accepted-mismatch", **content)
+            self.commit(digest=digest, state="accepted-mismatch", data=data, part=part)
         elif self.services.on_mismatch == "keep":
             store = self.services.store
             kept = store / HIDDEN / "mismatch" / self.item.target.relative_to(store)
             with contextlib.suppress(OSError):  # the rename will say what is wrong
                 kept.parent.mkdir(parents=True, exist_ok=True)
             self.status, self.kept, self.pending_error = "failed", kept, error
-            self.commit(target=kept, record=False, **content)
+            self.commit(target=kept, record=False, data=data, part=part)
         else:
             discard()
             self.fail(error)
@@ -222,15 +251,15 @@ class Job:
         self.lane.signed = self.services.access.signing() is not None
         return self.lane.signed
 
-    def _can_move(self, answer: Answer) -> bool:
+    def _can_move(self, request: Request, answer: Answer) -> bool:
         """Ask a bucket in the region that it is in, where the answer names another."""
-        access = self.services.access
         region = answer.head.get("x-amz-bucket-region") if answer.head else ""
         status = answer.head.status if answer.head else 0
-        if status not in (301, 400) or not self.address.is_s3 or access.endpoint:
+        if status not in (301, 400) or not self.address.is_s3 or not region:
             return False
-        moved = address(self.item.source, replace(access, region=region)) if region else None
-        if moved is None or moved == self.address:
+        moved = address(self.item.source, replace(self.services.access, region=region))
+        signed_for = request.signing.region if request.signing else region
+        if moved == self.address and signed_for == region:
             return False
         self.address = moved
         self.lane.region = region

@@ -12,7 +12,9 @@ import json
 import os
 import secrets
 import stat
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -27,6 +29,7 @@ State: TypeAlias = Literal["verified", "unverified", "accepted-mismatch", "gone"
 
 _SMALL = 1 << 20
 _MANY = 32
+_KEPT = 4
 _DAY = 86_400
 
 
@@ -70,6 +73,48 @@ class Row(NamedTuple):
         return self.state != "gone" and looks == (self.size, self.mtime_ns, self.inode)
 
 
+class _Known:
+    """What was read of one ledger: segments never change, so that nothing is read twice."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.read: set[str] = set()
+        self.holders: dict[tuple[str, str], dict[str, None]] = {}
+        self.lock = threading.RLock()
+
+    def take(self, rows: Iterable[Row]) -> None:
+        """Know of further rows."""
+        mine, holders = self.rows, self.holders
+        for row in rows:
+            known = mine.get(row.path)
+            if known is None or known.time_ns <= row.time_ns:
+                mine[row.path] = row
+                if row.hash:
+                    holders.setdefault((row.algorithm, row.hash), {})[row.path] = None
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.rows.clear()
+        self.read.clear()
+        self.holders.clear()
+
+
+_kept: OrderedDict[str, _Known] = OrderedDict()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_kept.clear)  # somebody may hold a lock
+
+
+def _known(folder: Path) -> _Known:
+    """Return what this process has read of a ledger; that of the last few is kept."""
+    name = os.path.abspath(folder)
+    known = _kept.setdefault(name, _Known())
+    with contextlib.suppress(KeyError):  # another thread was faster
+        _kept.move_to_end(name)
+        if len(_kept) > _KEPT:
+            _kept.popitem(last=False)
+    return known
+
+
 class Ledger:
     """The ledger of one store.
 
@@ -82,9 +127,7 @@ class Ledger:
     def __init__(self, store: Path | str) -> None:
         self.store = Path(store)
         self.folder = self.store / HIDDEN / "ledger"
-        self._rows: dict[str, Row] = {}
-        self._read: set[str] = set()
-        self._holders: dict[tuple[str, str], dict[str, None]] = {}
+        self._known = _known(self.folder)
 
     def exists(self) -> bool:
         """Return whether the store has a ledger."""
@@ -92,15 +135,20 @@ class Ledger:
 
     def rows(self) -> dict[str, Row]:
         """Return the newest row of each file, what others added meanwhile included."""
-        self._refresh()
-        return {path: row for path, row in self._rows.items() if row.state != "gone"}
+        self.refresh()
+        with self._known.lock:
+            return {path: row for path, row in self._known.rows.items() if row.state != "gone"}
 
     def find(self, path: str) -> Row | None:
         """Return the row of a file as last read; `rows` reads what was added since."""
-        if not self._read:
-            self._refresh()
-        row = self._rows.get(path)
+        if not self._known.read:
+            self.refresh()
+        row = self._known.rows.get(path)
         return None if row is None or row.state == "gone" else row
+
+    def knows(self, algorithm: str, digest: str) -> bool:
+        """Return whether some file was seen with a checksum, whatever became of it."""
+        return (algorithm, digest) in self._known.holders
 
     def holders(self, algorithm: str, digest: str, *, origin: str = "") -> list[Path]:
         """Return the files that are known to have some content and still look the same.
@@ -114,9 +162,13 @@ class Ledger:
             two contents with one md5 can be made on purpose.
         """
         found = []
-        for path in self._holders.get((algorithm, digest), ()):
-            row = self._rows[path]
-            if row.state == "gone" or (row.algorithm, row.hash) != (algorithm, digest):
+        for path in list(self._known.holders.get((algorithm, digest), ())):
+            row = self._known.rows.get(path)
+            if (
+                row is None
+                or row.state == "gone"
+                or (row.algorithm, row.hash) != (algorithm, digest)
+            ):
                 continue
             if algorithm not in ("sha256", "sha512", "blake2b") and row.origin != origin:
                 continue
@@ -137,8 +189,9 @@ class Ledger:
         if not stamped:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._take(stamped)
-        self._read.add(self._write(stamped))
+        self.take(stamped)
+        with self._known.lock:
+            self._known.read.add(self._write(stamped))
         self._merge_small()
 
     def forget(self, paths: Iterable[str]) -> None:
@@ -163,17 +216,22 @@ class Ledger:
             brought=known is not None and known.brought and known.hash == digest,
         )
 
-    def _refresh(self) -> None:
-        while True:
-            names = self._names()
-            try:
-                for name in names:
-                    if name not in self._read:
-                        self._take(self._load(name))
-                        self._read.add(name)
-                return
-            except FileNotFoundError:
-                continue  # merged into a new segment meanwhile: list again
+    def refresh(self) -> None:
+        """Read what was added since, by this process or others."""
+        known = self._known
+        with known.lock:
+            while True:
+                names = self._names()
+                if not known.read.issubset(names):
+                    known.forget()  # merged into a new segment by others, or the store is a new one
+                try:
+                    for name in names:
+                        if name not in known.read:
+                            known.take(self._load(name))
+                            known.read.add(name)
+                    return
+                except FileNotFoundError:
+                    continue  # merged meanwhile: list again
 
     def _names(self) -> list[str]:
         try:
@@ -190,13 +248,10 @@ class Ledger:
         except (ValueError, KeyError, TypeError):
             return []  # not ours, or harmed: its files are hashed again
 
-    def _take(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            known = self._rows.get(row.path)
-            if known is None or known.time_ns <= row.time_ns:
-                self._rows[row.path] = row
-                if row.hash:
-                    self._holders.setdefault((row.algorithm, row.hash), {})[row.path] = None
+    def take(self, rows: Sequence[Row]) -> None:
+        """Know of rows, without putting them on disk."""
+        with self._known.lock:
+            self._known.take(rows)
 
     def _write(self, rows: Sequence[Row]) -> str:
         name = f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
@@ -230,7 +285,9 @@ class Ledger:
             return  # somebody else is at it
         if len(small) <= _MANY // 2:
             return
-        self._read.add(self._write(list(merged.values())))
+        with self._known.lock:
+            self._known.read.add(self._write(list(merged.values())))
+            self._known.read.difference_update(small)
         for name in small:
             (self.folder / name).unlink(missing_ok=True)
         before = time.time() - _DAY

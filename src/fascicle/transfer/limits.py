@@ -17,7 +17,7 @@ class Limits:
     parallel : int
         Requests under way at once.
     per_host : int
-        Of these, to one host.
+        Of these, to one host: begins with 32, and grows to this while answers are waited for.
     streams : int
         Ranges of large files under way to one host: begins with a quarter, and grows to this
         while throughput rises.
@@ -37,8 +37,8 @@ class Limits:
         Seconds between notes of what a large file has on disk already.
     """
 
-    parallel: int = 64
-    per_host: int = 64
+    parallel: int = 128
+    per_host: int = 128
     streams: int = 32
     bandwidth: int | None = None
     retries: int = 6

@@ -18,8 +18,9 @@ from fascicle.transfer.s3 import NOWHERE, Address
 from fascicle.transfer.zips import extract
 
 if TYPE_CHECKING:
-    from fascicle.transfer.engine import Lane, Services
+    from fascicle.transfer.lanes import Lane
     from fascicle.transfer.plan import Item
+    from fascicle.transfer.services import Services
 
 
 class LocalJob(Job):

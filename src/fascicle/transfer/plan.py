@@ -327,8 +327,3 @@ def _common(stores: Iterable[Path]) -> Path:
         return Path(os.path.commonpath(list(stores)))
     except ValueError:  # none, or on several drives
         return Path(os.sep)
-
-
-def inside(target: Path | str, store: Path) -> Path:
-    """Return a target as an absolute path, without looking at the disk."""
-    return Path(os.path.normpath(store / target))

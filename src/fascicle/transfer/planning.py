@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import warnings
 from collections.abc import Iterable
@@ -11,9 +12,9 @@ from typing import Literal
 
 from fascicle.errors import IncompleteWarning, UnsafeTarget
 from fascicle.transfer.hashes import file_digest, maker, plain_name
-from fascicle.transfer.ledger import HIDDEN, Ledger, Row, relative
+from fascicle.transfer.ledger import HIDDEN, Ledger, Row
 from fascicle.transfer.parts import content_key, keys_in, partial_bytes
-from fascicle.transfer.plan import Item, Plan, inside
+from fascicle.transfer.plan import Item, Plan
 from fascicle.transfer.source import Source
 
 
@@ -50,13 +51,15 @@ def make_plan(
     """
     root = Path(os.path.abspath(Path(store).expanduser()))
     looker = _Looker(root, verify)
-    targets: dict[Path, Source] = {}
+    targets: dict[str, Source] = {}
+    tidy = _Tidy()
     for given, target in pairs:
-        source = _tidy(given)
+        source = tidy(given)
         place = looker.safe(target)
-        if targets.setdefault(place, source) != source:
+        known = targets.setdefault(place, source)
+        if known is not source and known != source:
             raise UnsafeTarget(
-                f"two different sources for one file: {targets[place].url} and {source.url}",
+                f"two different sources for one file: {known.url} and {source.url}",
                 hint=f"give each its own target; this one is {place}",
             )
     items = tuple(looker.item(source, target) for target, source in targets.items())
@@ -64,19 +67,32 @@ def make_plan(
     return Plan(items, root, tuple(looker.notes))
 
 
-def _tidy(source: Source) -> Source:
-    if not source.hash:
-        return source
-    algorithm = plain_name(source.algorithm)
-    maker(algorithm)  # says at once that nothing computes it
-    return Source(
-        source.url,
-        source.version,
-        source.size,
-        source.hash.lower(),
-        algorithm,
-        source.media_type,
-    )
+class _Tidy:
+    """Writes checksums in one way."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def __call__(self, source: Source) -> Source:
+        if not source.hash:
+            return source
+        algorithm = self._names.get(source.algorithm)
+        if algorithm is None:
+            algorithm = self._names[source.algorithm] = plain_name(source.algorithm)
+            maker(algorithm)  # says at once that nothing computes it
+        if algorithm == source.algorithm and not _CAPITALS.search(source.hash):
+            return source
+        return Source(
+            source.url,
+            source.version,
+            source.size,
+            source.hash.lower(),
+            algorithm,
+            source.media_type,
+        )
+
+
+_CAPITALS = re.compile("[A-Z]")
 
 
 class _Looker:
@@ -88,41 +104,47 @@ class _Looker:
         self.ledger = Ledger(store)
         self.notes: list[str] = []
         self._learned: list[Row] = []
-        self._parts: dict[Path, set[str]] = {}
-        self._safe_folders: set[Path] = set()
+        self._parts: dict[str, set[str]] = {}
+        self._safe_folders: set[str] = set()
+        self._root = os.path.join(store, "")
         self._real_store = os.path.realpath(store)
         self._writable = os.access(store, os.W_OK) or not store.exists()
         self._by_size = 0
-        self.ledger.rows()
+        self.ledger.refresh()
 
-    def safe(self, target: Path | str) -> Path:
+    def safe(self, target: Path | str) -> str:
         """Return the absolute path of a target, if it is in the store."""
-        place = inside(target, self.store)
-        refused = f"{os.fspath(target)!r} does not lie in {self.store}"
+        text = os.fspath(target)
+        if "\0" in text:
+            raise UnsafeTarget(f"{text!r} is no path", hint="name a path below the store")
+        place = os.path.normpath(os.path.join(self._root, text))
+        folder, _, name = place.rpartition(os.sep)
+        if folder in self._safe_folders and name != HIDDEN:
+            return place
+        refused = f"{text!r} does not lie in {self.store}"
         hint = "name a path below the store"
-        if "\0" in os.fspath(target):
-            raise UnsafeTarget(f"{os.fspath(target)!r} is no path", hint=hint)
-        if self.store not in place.parents:
+        if not place.startswith(self._root) or place == self._root:
             raise UnsafeTarget(refused, hint=hint)
-        if HIDDEN in place.relative_to(self.store).parts:
-            raise UnsafeTarget(f"{os.fspath(target)!r} lies in the hidden folder", hint=hint)
-        if place.parent not in self._safe_folders:
-            real = os.path.realpath(place.parent)
-            if real != self._real_store and not real.startswith(self._real_store + os.sep):
-                raise UnsafeTarget(f"{refused}: a link leads to {real}", hint=hint)
-            self._safe_folders.add(place.parent)
+        if HIDDEN in place[len(self._root) :].split(os.sep):
+            raise UnsafeTarget(f"{text!r} lies in the hidden folder", hint=hint)
+        real = os.path.realpath(folder)
+        if real != self._real_store and not real.startswith(self._real_store + os.sep):
+            raise UnsafeTarget(f"{refused}: a link leads to {real}", hint=hint)
+        self._safe_folders.add(folder)
         return place
 
-    def item(self, source: Source, target: Path) -> Item:
+    def item(self, source: Source, place: str) -> Item:
         """Return what has to be done for one file."""
-        if self._is_here(source, target):
+        target = Path(place)
+        if self._is_here(source, place):
             return Item(source, target, "here")
-        if source.hash:
+        if source.hash and self.ledger.knows(source.algorithm, source.hash):
             twins = self.ledger.holders(source.algorithm, source.hash, origin=source.origin)
             twins = [twin for twin in twins if twin != target]
             if twins:
                 return Item(source, target, "known", twin=twins[0])
-        if content_key(source) in self._keys(target.parent):
+        keys = self._keys(place.rpartition(os.sep)[0])
+        if keys and content_key(source) in keys:
             done = partial_bytes(target, source)
             if done:
                 return Item(source, target, "partial", done)
@@ -140,7 +162,7 @@ class _Looker:
             self.notes.append(text)
             warnings.warn(text, IncompleteWarning, stacklevel=4)
 
-    def _is_here(self, source: Source, target: Path) -> bool:
+    def _is_here(self, source: Source, target: str) -> bool:
         try:
             seen = os.stat(target)
         except (FileNotFoundError, NotADirectoryError):
@@ -148,7 +170,8 @@ class _Looker:
         if not stat.S_ISREG(seen.st_mode):
             return False
         right_size = source.size is None or source.size == seen.st_size
-        row = self.ledger.find(relative(target, self.store))
+        name = target[len(self._root) :]
+        row = self.ledger.find(name if os.sep == "/" else name.replace(os.sep, "/"))
         known = row is not None and row.fits(seen)
         if self.verify == "size":
             return right_size
@@ -169,16 +192,21 @@ class _Looker:
         self._learn(target, source.algorithm, source.hash, source)
         return True
 
-    def _learn(self, target: Path, algorithm: str, digest: str, source: Source) -> None:
+    def _learn(self, target: str, algorithm: str, digest: str, source: Source) -> None:
         if self._writable:
             state: Literal["verified", "unverified"] = "verified" if digest else "unverified"
             self._learned.append(
                 self.ledger.note(
-                    target, algorithm=algorithm, digest=digest, state=state, origin=source.origin
+                    Path(target),
+                    algorithm=algorithm,
+                    digest=digest,
+                    state=state,
+                    origin=source.origin,
                 )
             )
 
-    def _keys(self, folder: Path) -> set[str]:
-        if folder not in self._parts:
-            self._parts[folder] = keys_in(folder)
-        return self._parts[folder]
+    def _keys(self, folder: str) -> set[str]:
+        keys = self._parts.get(folder)
+        if keys is None:
+            keys = self._parts[folder] = keys_in(Path(folder))
+        return keys

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import configparser
+import functools
 import os
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -86,6 +88,9 @@ class Address(NamedTuple):
     is_s3: bool
 
 
+# What needs no look at its parts and no quoting, as most addresses of a plan with very many.
+_SIMPLE = re.compile(r"(https?://[A-Za-z0-9._:-]+)/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+
 #: Of what needs no request.
 NOWHERE = Address("", "", False)
 
@@ -98,6 +103,9 @@ def address(source: Source, access: Access) -> Address:
     ConfigurationError
         If the URL is none that can be fetched.
     """
+    simple = None if source.version else _SIMPLE.fullmatch(source.url)
+    if simple is not None:
+        return Address(source.url, simple[1], False)
     parts = urlsplit(source.url)
     if parts.scheme in ("http", "https") and parts.netloc:
         url = source.url.partition("#")[0].replace(" ", "%20")
@@ -125,8 +133,13 @@ def address(source: Source, access: Access) -> Address:
     url = f"{base}/{key}"
     if source.version:
         url += f"?versionId={quote(source.version, safe='')}"
-    split = urlsplit(url)
-    return Address(url, f"{split.scheme}://{split.netloc}", True)
+    return Address(url, _host(base), True)
+
+
+@functools.lru_cache
+def _host(base: str) -> str:
+    split = urlsplit(base)
+    return f"{split.scheme}://{split.netloc}"
 
 
 def _profile() -> tuple[str, str, str]:

@@ -63,7 +63,11 @@ class Source:
     @property
     def origin(self) -> str:
         """The place that the file comes from: scheme and host, bucket, or ZIP file."""
-        scheme, _, rest = self.url.partition("://")
+        url = self.url
+        if url.startswith(("https:", "http:")):
+            end = url.find("/", url.find("//") + 2)
+            return url if end < 0 else url[:end]
+        scheme, _, rest = url.partition("://")
         if scheme == "zip":
             return self.url.partition("!/")[0]
         if scheme.startswith("s3+"):

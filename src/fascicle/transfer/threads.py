@@ -83,6 +83,10 @@ class ThreadTransport:
                 self.n_running -= 1
                 finished.append((task.request, task.answer))
 
+    def is_fit(self) -> bool:
+        """Return whether its connections are worth keeping, which these are not."""
+        return False
+
     def close(self) -> None:
         """Drop everything that is under way, and all connections."""
         for task in self._tasks:
