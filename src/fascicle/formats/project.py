@@ -2,7 +2,8 @@
 
 A description is a TOML file. ``project``, ``title``, ``bucket``, ``region`` say where it is;
 ``versions`` which releases this reader knows (from the first to before the second), and ``tool``
-the step of the pipeline whose version an error names. ``[tables.NAME]`` describes the table with
+the step of the pipeline whose version an error names. ``authors``, ``license``, ``doi``, ``url``
+and ``citation`` (a sentence) say how it is cited. ``[tables.NAME]`` describes the table with
 that key in the manifests, ``[common]`` what all tables have in common:
 
 ``index``
@@ -114,6 +115,11 @@ class ProjectConfig:
     sessions: str = ""
     tables: Mapping[str, TableConfig] = field(default_factory=dict, hash=False)
     catalogue: CatalogueConfig = field(default_factory=CatalogueConfig)
+    authors: tuple[str, ...] = ()
+    license: str = ""
+    doi: str = ""
+    url: str = ""
+    citation: str = ""
 
     def table(self, name: str) -> TableConfig:
         """Return what is known of a table: nothing, if the project does not describe it."""
