@@ -30,6 +30,7 @@ from fascicle.testing.gate import Gate
 from fascicle.transfer import (
     Access,
     FolderPlace,
+    Limits,
     Listed,
     Place,
     S3Place,
@@ -231,6 +232,39 @@ def test_a_private_bucket(server: S3Server, tmp_path: Path, token: str, monkeypa
             store = tmp_path / type(each.source(key).url).__name__ / str(each is named)
             make_plan([(each.source(key), "x")], store=store).run().raise_for_failed()
             assert (store / "x").read_bytes() == FILES[key]
+
+
+def test_a_private_bucket_in_a_region_that_nobody_named(
+    server: S3Server, tmp_path: Path, monkeypatch
+) -> None:
+    for name in [n for n in os.environ if n.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    large = random.Random(1).randbytes(40 << 20)
+    server.put("lab-data", "large", large)
+    server.put("lab-data", "small", b"small")
+    with Gate(server.url, key="AKEY", secret="secret") as gate:
+        gate.region = "eu-central-2"
+        access = Access(gate.url, key="AKEY", secret="secret")
+        place = open_place("s3://lab-data", access=access)
+        assert Listed("small", 5) in place.list()
+        assert place.read("small", at_most=5) == b"small"
+        pairs = [(place.source("large", size=len(large)), "large")]
+        pairs += [(place.source("small", size=5), f"{i}") for i in range(10)]
+        limits = Limits(backoff=0.02, retries=2, spare_disk=0)
+        plan = make_plan(pairs, store=tmp_path)
+        plan.run(access=access, limits=limits).raise_for_failed()
+        assert (tmp_path / "large").read_bytes() == large
+        with open_ranged(place.source("small"), access=access, limits=limits) as f:
+            assert f.read() == b"small"
+        gate.region = "mars-1"
+        gate.key = "another"  # whatever region: it ends
+        for attempt in (place.list, lambda: place.read("small", at_most=5)):
+            with pytest.raises(AccessDenied):
+                attempt()
+        result = make_plan([(place.source("small"), "x")], store=tmp_path).run(
+            access=access, limits=limits
+        )
+        assert isinstance(result.failed[0].error, AccessDenied)
 
 
 def test_a_server_that_errs_at_first(server: S3Server) -> None:

@@ -44,6 +44,8 @@ class Gate:
         Methods for which nobody has to sign.
     denial : int
         Status of what is not let through.
+    region : str
+        That signatures have to be for, if it is not empty.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Gate:
         self.only = ""
         self.unsigned: list[str] = []
         self.denial = 403
+        self.region = ""
         self.pool = urllib3.PoolManager(maxsize=64, retries=False)
         self._lock = threading.Lock()
         gate = self
@@ -128,6 +131,8 @@ class Gate:
         lines += ["".join(f"{n}:{headers.get(n, '').strip()}\n" for n in names)]
         lines += [";".join(names), headers.get("x-amz-content-sha256", "")]
         text = signer.string_to_sign(request, "\n".join(lines))
+        if self.region and region != self.region:
+            return False
         good = key == self.key and signer.signature(text, request) == fields["Signature"]
         said = headers.get("x-amz-content-sha256", "")
         if said not in ("UNSIGNED-PAYLOAD", ""):
@@ -156,7 +161,10 @@ class _Handler(BaseHTTPRequestHandler):
         gate.note(self.command, self.path, signed=signed, passed=allowed)
         if not allowed:
             code = "AccessDenied" if fault is None else "InternalError"
-            self._send(fault or gate.denial, {}, f"<Error><Code>{code}</Code></Error>".encode())
+            named = {"x-amz-bucket-region": gate.region} if gate.region and not fault else {}
+            elsewhere = gate.region and f"/{gate.region}/" not in headers.get("authorization", "//")
+            status = fault or (400 if signed and elsewhere else gate.denial)
+            self._send(status, named, f"<Error><Code>{code}</Code></Error>".encode())
             return
         answer = gate.pool.request(
             self.command,

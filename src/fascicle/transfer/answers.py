@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
@@ -11,6 +12,9 @@ from fascicle.transfer.client import Answer, Head
 
 #: Statuses that may better: too many requests, a server that is busy or restarts.
 _AGAIN = {408, 420, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529, 530}
+
+
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
 
 
 class Verdict(NamedTuple):
@@ -47,6 +51,14 @@ def retry_after(head: Head) -> float:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, TypeError):
         return 0.0
+
+
+def other_region(head: Head | None) -> str:
+    """Return the region that an answer says a bucket is in instead, or an empty string."""
+    if head is None or head.status not in (301, 400):
+        return ""
+    region = head.get("x-amz-bucket-region")
+    return region if _REGION.fullmatch(region) else ""  # it becomes part of a host's name
 
 
 def judge(url: str, answer: Answer) -> Verdict:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fascicle.errors import FascicleError, HashMismatch, ServerError, TruncatedError
-from fascicle.transfer.answers import judge
+from fascicle.transfer.answers import judge, other_region
 from fascicle.transfer.client import Answer, Request
 from fascicle.transfer.commit import Finished
 from fascicle.transfer.decode import Decoder, decoder_for
@@ -44,6 +44,10 @@ class Mismatches:
         if len(self.digests) > 1 and self.digests[-1] == self.digests[-2]:
             return True
         return False if len(self.digests) > 2 else None
+
+
+#: Attempts after which a server that names ever other regions is not followed.
+_MOVES = 20
 
 
 class Job:
@@ -253,9 +257,11 @@ class Job:
 
     def _can_move(self, request: Request, answer: Answer) -> bool:
         """Ask a bucket in the region that it is in, where the answer names another."""
-        region = answer.head.get("x-amz-bucket-region") if answer.head else ""
-        status = answer.head.status if answer.head else 0
-        if status not in (301, 400) or not self.address.is_s3 or not region:
+        region = other_region(answer.head) if self.address.is_s3 else ""
+        if not region:
+            return False
+        self.n_tries += 1
+        if self.n_tries > _MOVES:
             return False
         moved = address(self.item.source, replace(self.services.access, region=region))
         signed_for = request.signing.region if request.signing else region

@@ -8,11 +8,12 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from typing import IO, Any
 
 from fascicle import settings
 from fascicle.errors import ChangedRemote, OfflineError, ServerError
-from fascicle.transfer.answers import judge
+from fascicle.transfer.answers import judge, other_region
 from fascicle.transfer.client import Answer, Head, Request, make_transport
 from fascicle.transfer.decode import decoder_for
 from fascicle.transfer.limits import Limits
@@ -78,6 +79,7 @@ class RangedFile(io.RawIOBase):
         self._last = -1  # the block read last, to notice reading in order
         self._run = 1
         self._signed = False
+        self._moved: list[str] = []
         self._tag = Tag()
         self._known = False
         self._whole: IO[bytes] | None = None
@@ -215,6 +217,8 @@ class RangedFile(io.RawIOBase):
                 self._signed = self._access.signing() is not None
                 if self._signed:
                     continue
+            if self._can_move(request, answer):
+                continue
             verdict = judge(
                 self.source.url,
                 Answer(answer.head, bytes(reader.data[:4096]), answer.trouble, answer.reason),
@@ -224,6 +228,20 @@ class RangedFile(io.RawIOBase):
                 raise verdict.error
             pause = self._limits.backoff * 2 ** (attempts - 1) * random.uniform(0.5, 1.5)  # noqa: S311
             time.sleep(min(max(verdict.wait, pause), self._limits.max_wait))
+
+    def _can_move(self, request: Request, answer: Answer) -> bool:
+        """Ask a bucket in the region that it is in, where the answer names another."""
+        region = other_region(answer.head) if self._address.is_s3 else ""
+        if not region or region in self._moved or len(self._moved) > 2:
+            return False
+        self._moved.append(region)
+        access = replace(self._access, region=region)
+        moved = address(self.source, access)
+        signed_for = request.signing.region if request.signing else region
+        if moved == self._address and signed_for == region:
+            return False
+        self._address, self._access = moved, access
+        return True
 
     def _request(self, start: int, stop: int, reader: _Reader) -> Request:
         headers = ["Accept-Encoding: identity", f"Range: bytes={start}-{stop - 1}"]
