@@ -50,6 +50,7 @@ def main() -> int:
         workers.compile()
         large = options.large if options.large is not None else not options.quick
         bench = Bench(workers, data, work, quick=options.quick, large=large)
+        bench.cases = options.cases
         for name in options.only:
             PARTS[name].run(bench)
     finally:
@@ -78,6 +79,12 @@ def _options() -> argparse.Namespace:
         help="some of: "
         + ", ".join(f"{k} {name}" for k, name in LETTERS.items())
         + " (--only ac, --only index,load)",
+    )
+    parser.add_argument(
+        "--cases",
+        default="",
+        metavar="PATTERN",
+        help="some of the transfers: 'KB, over HTTP.*0 ms'",
     )
     parser.add_argument(
         "--data", type=Path, help="folder for generated data, which is kept (default: temporary)"
@@ -139,7 +146,7 @@ def _save(options: argparse.Namespace, bench: Bench, about: dict[str, object]) -
     """Write ``latest.json`` and ``latest.md`` (``quick.*`` for small sizes, ``partial.*`` else)."""
     folder = options.results
     folder.mkdir(parents=True, exist_ok=True)
-    whole = options.only == list(PARTS) and bench.large and not options.no_peer
+    whole = options.only == list(PARTS) and bench.large and not (options.no_peer or options.cases)
     stem = "quick" if bench.quick else "latest" if whole else "partial"
     found = {
         **about,

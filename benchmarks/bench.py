@@ -32,6 +32,8 @@ class Bench:
         Small sizes, to see that it works.
     large : bool
         Also the tables of 6 million rows.
+    cases : str
+        A pattern: of the transfers only those whose heading and name match it.
     rows : list of Row
         Results so far.
     failures : list of str
@@ -45,6 +47,7 @@ class Bench:
     work: Path
     quick: bool = False
     large: bool = True
+    cases: str = ""
     rows: list[Row] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -134,8 +134,10 @@ class Curl:
             f'url = "{place}/{f["path"]}{version}"\noutput = "{target / f["path"]}"\n'
             for f in files
         )
-        parallel = ["--parallel"] if "parallel" in way else []
-        command = ["curl", "-q", "-sS", "--fail", "--create-dirs", *parallel, "--config", "-"]
+        # else all others wait for the first answer, in the hope of HTTP/2
+        parallel = ["--parallel", "--parallel-immediate"] if "parallel" in way else []
+        quiet = ["-q", "--silent", "--show-error", "--no-progress-meter"]
+        command = ["curl", *quiet, "--fail", "--create-dirs", *parallel, "--config", "-"]
         subprocess.run(command, input=config, text=True, check=True)
         algorithm = self.task["algorithm"]
         tool = {"md5": "md5sum", "blake2b": "b2sum"}[algorithm]
