@@ -291,15 +291,18 @@ def compare_named(names: Sequence[str], *, endpoint: str | None = None) -> Diffe
             f"no two versions are named by {' '.join(given)!r}",
             hint="PLACE@1.0.0 PLACE@1.1.0, or PLACE 1.0.0 1.1.0",
         )
-    first, second = (_manifest_of(name, endpoint) for name in given)
-    names = (first[1], second[1])
-    return difference(first[0], second[0], names=names)
+    files = [_manifest_of(name) for name in given]
+    if files[0] is not None and files[1] is not None:
+        return difference(files[0], files[1])
+    opened = [Release(name, endpoint=endpoint) for name in given]
+    first, second = (
+        release.manifest if manifest is None else manifest
+        for release, manifest in zip(opened, files, strict=True)
+    )
+    return difference(first, second, names=_names(*opened))
 
 
-def _manifest_of(name: str, endpoint: str | None) -> tuple[Manifest, str]:
+def _manifest_of(name: str) -> Manifest | None:
+    """Return the manifest that a name is the file of."""
     path = Path(name).expanduser()
-    if path.suffix == ".json" and path.is_file():
-        manifest = read_manifest(path)
-        return manifest, f"{manifest.project} {manifest.version}"
-    release = Release(name, endpoint=endpoint)
-    return release.manifest, release.name
+    return read_manifest(path) if path.suffix == ".json" and path.is_file() else None
