@@ -129,6 +129,9 @@ class Ledger:
         self.folder = self.store / HIDDEN / "ledger"
         self._known = _known(self.folder)
 
+    def __reduce__(self) -> tuple[type[Ledger], tuple[Path]]:
+        return Ledger, (self.store,)  # another process reads it for itself
+
     def exists(self) -> bool:
         """Return whether the store has a ledger."""
         return self.folder.is_dir()
