@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from benchmarks.network.nginx import Nginx, NoNginx
 
-from fascicle.errors import HashMismatch, RemoteNotFound
-from fascicle.transfer import Source, make_plan, open_ranged
+from fascicle.errors import BatchError, HashMismatch, RemoteNotFound, VersionExists
+from fascicle.releases.targets import Upload, open_target
+from fascicle.transfer import Access, Source, make_plan, open_ranged
 from fascicle.transfer.bucket import Bucket, Listed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,6 +136,34 @@ def test_s3rver_gives_ranges(put, quick, transport) -> None:
         assert f.read_at(1_000_000, 10) == data[1_000_000:1_000_010]
         f.seek(-5, 2)
         assert f.read() == data[-5:]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_s3rver_takes_a_release(s3rver: str, tmp_path: Path) -> None:
+    access = Access(s3rver, "us-east-1", "S3RVER", "S3RVER")
+    files = []
+    for n, size in enumerate([0, 10, 3000, 9 << 20, *[500] * 30]):
+        path, data = tmp_path / str(n), noise(size, n)
+        path.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        files.append(Upload(f"a ü/{n}.npy", path, None, size, digest))
+    target = open_target(f"s3://{BUCKET}/release", project="p", access=access)
+    assert not target.versioned
+    assert set(target.upload(files).values()) == {""}
+    there = {k.key: target.place.read(k.key, at_most=1 << 30) for k in target.place.list()}
+    assert there == {file.key: file.path.read_bytes() for file in files if file.path}
+    again = open_target(f"s3://{BUCKET}/release", project="p", access=access)
+    assert again.upload(files) == target.upload(files)
+    changed = files[1]._replace(
+        path=None, data=b"1", size=1, sha256=hashlib.sha256(b"1").hexdigest()
+    )
+    with pytest.raises(BatchError, match="other content"):
+        target.upload([changed])
+    target.claim("manifests/p.json", b"{}")
+    again.claim("manifests/p.json", b"{}")
+    with pytest.raises(VersionExists):
+        again.claim("manifests/p.json", b"{1}")
+    assert target.place.read("manifests/p.json", at_most=10) == b"{}"
 
 
 # -- nginx -----------------------------------------------------------------------------------------
