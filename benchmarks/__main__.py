@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ LETTERS = dict(zip("iabctp", PARTS, strict=True))
 def main() -> int:
     """Run; return 1 where a measurement of ours failed or an answer differed."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # servers are to end too
     began = monotonic()
     given = options.data.expanduser().absolute() if options.data else None
     data = given or Path(tempfile.mkdtemp(prefix="fascicle-bench-"))

@@ -300,7 +300,9 @@ def _places(bench: Bench, folder: Path) -> Iterator[Setting]:
         disk = bench.fresh("disk")
         memory = disk
         if shm.is_dir() and os.access(shm, os.W_OK):
-            memory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=shm)))
+            memory = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="fascicle-bench-", dir=shm))
+            )
         else:
             bench.notes.append("transfer: there is no memory file system, all goes onto disk")
         if line:
