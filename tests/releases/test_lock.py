@@ -326,7 +326,10 @@ def test_a_folder_on_another_machine(
     assert "--archive '~/data=PLACE'" in gone.problems[0].hint
     assert gone.problems[0].files == len(wanted)
 
-    found = fascicle.sync(lock, to="~/here", archives={"~/data": home}).run(progress=False)
+    with pytest.raises(LockError, match="no archive '~/dat'"):
+        fascicle.sync(lock, archives={"~/dat": home})
+    in_full = str(tmp_path / "B" / "data")  # as shells write ~/data here
+    found = fascicle.sync(lock, to="~/here", archives={in_full: home}).run(progress=False)
     assert found.ok, found
     shutil.rmtree(home)
     here = tmp_path / "B" / "here"

@@ -18,7 +18,6 @@ _LARGE = 8 << 20
 _SETTLED = 2_000_000_000
 
 _known: dict[tuple[str, str], tuple[tuple[int, ...], str]] = {}
-_ledgers: dict[str, Ledger] = {}
 
 
 def looks(file: str | os.PathLike[str]) -> tuple[int, int, int]:
@@ -70,7 +69,7 @@ def digest_of(
         if seen[0] >= _LARGE and time.time_ns() - seen[1] > _SETTLED:
             row = Row(path, *seen, algorithm, found, "verified")
             with contextlib.suppress(OSError):
-                _ledger(kept).add([row])
+                Ledger(kept).add([row])
     if time.time_ns() - seen[1] > _SETTLED:
         _known[path, algorithm] = (*seen, changed), found
     return found
@@ -90,7 +89,7 @@ def _recorded(
         if store is not kept:
             with contextlib.suppress(ValueError):
                 name = relative(Path(path), store)
-        row = _ledger(store).find(name)
+        row = Ledger(store).find(name)
         if (
             row is not None
             and row.state == "verified"
@@ -99,7 +98,3 @@ def _recorded(
         ):
             return row.hash
     return ""
-
-
-def _ledger(store: Path) -> Ledger:
-    return _ledgers.setdefault(os.fspath(store), Ledger(store))

@@ -250,7 +250,7 @@ def sync(
     Examples:
       fascicle sync fascicle.lock
       fascicle sync fascicle.lock --to ~/data
-      fascicle sync fascicle.lock --archive ~/data=/mnt/lab --dry-run
+      fascicle sync fascicle.lock --archive '~/data=/mnt/lab' --dry-run
 
     The exit code is 1 if some of it no longer exists or has changed, and 3 if some could not be
     fetched, or asked for.

@@ -15,6 +15,7 @@ from fascicle.errors import (
     ChangedRemote,
     FascicleError,
     HashMismatch,
+    LockError,
     NoIndexError,
     NotFoundError,
     RemoteNotFound,
@@ -173,7 +174,7 @@ def sync(
     Raises
     ------
     LockError
-        If it is no lock file.
+        If it is no lock file, or has no archive that ``archives`` names.
     UnsafeTarget
         If a file would be written outside the folder.
     WouldReplace
@@ -183,7 +184,7 @@ def sync(
 
     held = lock if isinstance(lock, Lock) else read_lock(Path(lock).expanduser())
     folder = None if to is None else Path(os.path.abspath(Path(to).expanduser()))
-    finder = _Finder(dict(archives or {}), folder)
+    finder = _Finder(_places(held, archives or {}), folder)
     for archive in held.archives:
         finder.look(archive)
     plans = list(finder.plans())
@@ -193,6 +194,25 @@ def sync(
 
         refuse_to_replace(plan, folder)
     return Sync(plan, tuple(finder.problems), None, finder.names)
+
+
+def _full(name: str) -> str:
+    """Return a name with the home folder in full, as shells write it."""
+    return os.path.expanduser(name).rstrip("/")
+
+
+def _places(
+    lock: Lock, given: Mapping[str, str | os.PathLike[str] | Archive]
+) -> dict[str, str | os.PathLike[str] | Archive]:
+    names = {archive.name: None for archive in lock.archives}
+    known = {_full(name) for archive in lock.archives for name in (archive.name, archive.label)}
+    for name in given:
+        if _full(name) not in known:
+            raise LockError(
+                f"the lock has no archive {name!r}",
+                hint=nearest(name, names) or f"it has {', '.join(names) or 'none'}",
+            )
+    return {_full(name): place for name, place in given.items()}
 
 
 class _Finder:
@@ -228,7 +248,7 @@ class _Finder:
     def _open(self, locked: LockedArchive) -> Archive | None:
         from fascicle.archives.search import open_archive
 
-        given = self.places.get(locked.label) or self.places.get(locked.name)
+        given = self.places.get(_full(locked.label)) or self.places.get(_full(locked.name))
         place = given or locked.label
         if not isinstance(place, str | os.PathLike):
             return place
