@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import signal
 import ssl
 import subprocess
 import sys
@@ -487,7 +488,7 @@ print("done", flush=True)
 
 def publisher(to: str, folder: Path, endpoint: str = "http://127.0.0.1:9") -> subprocess.Popen[str]:
     run = [sys.executable, "-c", PUBLISH, to, str(folder), endpoint]
-    return subprocess.Popen(run, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 def finish(process: subprocess.Popen[str]) -> str:
@@ -519,6 +520,32 @@ def test_a_publisher_that_is_killed_and_run_again(bucket: str, gate: Gate, tmp_p
     assert finish(publisher(f"s3://{bucket}/p", tmp_path, gate.url)).split()[-1] == "done"
     assert gate.counts["PUT"] + gate.counts["POST"] <= n_requests + 1  # and the manifest
     assert len(reader.place.list()) == 243
+
+
+@pytest.mark.parametrize("kind", ["s3", "folder"])
+def test_a_publisher_that_is_interrupted(kind: str, gate: Gate, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    for i in range(3000):
+        upload(f"{i % 100}/{i}.npy", noise(2000, i), source)
+    to = "s3://versions/p" if kind == "s3" else str(tmp_path / "out")
+    process = publisher(to, source, gate.url)
+    assert process.stdout is not None
+    process.stdout.readline()
+    while not gate.counts["PUT"] and not (tmp_path / "out").exists():
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    assert "done" not in finish(process)
+    assert process.returncode == -signal.SIGINT  # it ended by itself, as Python does
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_bandwidth() -> None:
+    from fascicle.releases.targets.reading import Sending
+
+    with Sending([upload("x", b"1")], progress=False, bandwidth=1000) as sending:
+        assert sending.pause(5000) > 4 and sending.pause(5000) > 9
+    with Sending([upload("x", b"1")], progress=False, bandwidth=None) as sending:
+        assert sending.pause(5000) == 0
 
 
 def killed(to: str, folder: Path, seeds: Sequence[int], check: Callable[[], None]) -> int:

@@ -82,6 +82,7 @@ class FolderTarget:
         versions: dict[str, str] = {}
         failed: dict[str, FascicleError] = {}
         folders: dict[Path, None] = {}
+        made: list[_Written] = []
         with (
             Sending(files, progress=progress, bandwidth=bandwidth) as sending,
             ThreadPoolExecutor(n_parallel, "fascicle-publish") as pool,
@@ -89,17 +90,19 @@ class FolderTarget:
 
             def write(file: Upload) -> _Written | FascicleError:
                 try:
-                    return self._write(file, replaceable, sending)
+                    written = self._write(file, replaceable, sending)
                 except FascicleError as error:
                     return error
+                made.append(written)
+                return written
 
             for batch in _batches(files):
                 for folder in {self._folder(file.key) for file in batch} - {None}:
                     if folder is not None and folder not in folders:
                         folders[folder] = None
                         _sweep(folder)
-                written = list(pool.map(write, batch))
                 try:
+                    written = list(pool.map(write, batch))
                     sync([w.fd for w in written if isinstance(w, _Written) and w.fd >= 0])
                     for file, each in zip(batch, written, strict=True):
                         if isinstance(each, FascicleError):
@@ -114,10 +117,14 @@ class FolderTarget:
                     for file in batch:
                         failed.setdefault(file.key, disk_error(error, self.place.root))
                         versions.pop(file.key, None)
+                except BaseException:  # interrupted: nothing is left behind
+                    sending.stopped = True
+                    pool.shutdown(cancel_futures=True)
+                    raise
                 finally:
-                    for each in written:
-                        if isinstance(each, _Written):
-                            each.drop()
+                    for each in made:
+                        each.drop()
+                    made.clear()
         _sync_folders(folders)
         raise_for_failed(failed, len(files), self.name)
         return versions

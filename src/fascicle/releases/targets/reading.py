@@ -29,6 +29,11 @@ class Sending:
     progress : bool, optional
     bandwidth : int, optional
         Bytes per second; by default ``FASCICLE_BANDWIDTH``.
+
+    Attributes
+    ----------
+    stopped : bool
+        Set to end what is under way.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Sending:
         )
         self._throttle = Throttle(settings.bandwidth() if bandwidth is None else bandwidth)
         self._lock = threading.Lock()
+        self.stopped = False
 
     def __enter__(self) -> Sending:
         return self
@@ -64,7 +70,15 @@ class Sending:
             return self._throttle.take(n_bytes)
 
     def wait(self, n_bytes: int) -> None:
-        """Wait until so many bytes may be sent."""
+        """Wait until so many bytes may be sent.
+
+        Raises
+        ------
+        TransferError
+            If it was interrupted.
+        """
+        if self.stopped:
+            raise TransferError("the publication was interrupted")
         if seconds := self.pause(n_bytes):
             time.sleep(seconds)
 
