@@ -22,7 +22,6 @@ from fascicle.archives.sessionnames import row_of
 from fascicle.errors import (
     ALFObjectNotFound,
     ConfigurationError,
-    HashMismatch,
     IncompleteWarning,
     ManifestError,
     NotFoundError,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fascicle.archives.adapters.base import Form
+    from fascicle.archives.bringing import Bringer
     from fascicle.catalogue import Catalogue
     from fascicle.transfer.bars import Shown
 
@@ -100,7 +100,7 @@ class ReleaseArchive:
         self._manifest: Manifest | None = None
         self._content: bytes | None = None
         self._entries: dict[str, FileEntry] = {}
-        self._verified: dict[Path, tuple[int, int, int]] = {}
+        self._bringer: Bringer | None = None
         self._frames: dict[str, pd.DataFrame] = {}
 
     # -- which release ----------------------------------------------------------------------------
@@ -409,81 +409,11 @@ class ReleaseArchive:
         return self._entries
 
     def _bring_entries(self, entries: Sequence[FileEntry], *, progress: Shown = None) -> list[Path]:
-        form, manifest = self._form, self.manifest
-        paths = [form.target(manifest, entry) for entry in entries]
-        todo = [k for k, path in enumerate(paths) if not self._is_known(path)]
-        if todo:
-            some = [(paths[k], entries[k]) for k in todo]
-            if form.in_place:
-                self._check(some)
-            else:
-                self._fetch(some, progress)
-            for path, _ in some:
-                self._verified[path] = _looks(path)
-        return paths
+        if self._bringer is None:
+            from fascicle.archives.bringing import Bringer
 
-    def _is_known(self, path: Path) -> bool:
-        """Return whether a file was verified before by this object, and looks the same."""
-        seen = self._verified.get(path)
-        try:
-            return seen is not None and seen == _looks(path)
-        except OSError:
-            return False
-
-    def _check(self, files: Sequence[tuple[Path, FileEntry]]) -> None:
-        """Hold files of a folder to the manifest."""
-        from fascicle.archives.contents import digest_of
-
-        if missing := [entry.path for path, entry in files if not path.is_file()]:
-            raise NotHereError(
-                f"{_some(missing)} of {self.name} {'is' if len(missing) == 1 else 'are'} not in "
-                f"{self._form.home}",
-                hint="the folder is incomplete: copy it anew, or open where it was copied from",
-            )
-        for path, entry in files:
-            if not entry.algorithm:
-                raise HashMismatch(f"the manifest has no usable checksum for {entry.path}")
-            if digest_of(path, entry.algorithm) != entry.file_hash.lower():
-                raise HashMismatch(
-                    f"{path} is not what the manifest of {self.name} says: cut short, or changed",
-                    hint="copy it anew from where the release is",
-                )
-
-    def _fetch(self, files: Sequence[tuple[Path, FileEntry]], progress: Shown) -> None:
-        """Bring files into the store, in one batch."""
-        from fascicle.archives.layout import Store
-        from fascicle.transfer import make_plan
-
-        form, manifest = self._form, self.manifest
-        store = Store(form.home, form.project)
-        pairs = []
-        for path, entry in files:
-            store.check_target(path)
-            if not path.is_file() and form.home.is_dir():
-                store.learn_copy(entry)
-            pairs.append((form.source(manifest, entry), path))
-        plan = make_plan(
-            dict(zip([p for _, p in pairs], pairs, strict=True)).values(), store=form.home
-        )
-        coming = [item for item in plan.to_fetch if item.state != "known"]
-        if coming and settings.offline():
-            coming = [i for i in coming if not i.source.url.startswith(("file:", "zip:"))]
-            if coming:
-                raise OfflineError(
-                    f"{_some([i.target.name for i in coming])} of {self.name} "
-                    f"{'is' if len(coming) == 1 else 'are'} not in {form.home}, "
-                    "and FASCICLE_OFFLINE is set",
-                    hint="unset FASCICLE_OFFLINE to fetch what is missing",
-                )
-        if not plan.to_fetch:
-            return
-        result = plan.run(
-            progress=settings.show_progress() and progress if progress is not None else None,
-            access=form.place.access,
-        )
-        here = {outcome.item.target for outcome in result.ok}
-        form.brought(manifest, [pair for pair in files if pair[0] in here])
-        result.raise_for_failed()
+            self._bringer = Bringer(self._form, self.manifest, self.name)
+        return self._bringer.bring(entries, progress=progress)
 
     # -- tables -----------------------------------------------------------------------------------
 
@@ -518,23 +448,15 @@ class ReleaseArchive:
         """
         from fascicle.archives import tables
 
-        config = self.config
-        about = config.table(name)
-        frame = self._table(name)
-        others = {}
-        for other in [join] if isinstance(join, str) else join:
-            if other not in about.links.values():
-                linked = sorted(set(about.links.values()))
-                raise ConfigurationError(
-                    f"rows of {name} do not belong to rows of {other}",
-                    hint=nearest(other, linked) or f"they belong to rows of {', '.join(linked)}",
-                )
-            others[other] = self._table(other), config.table(other)
-        return tables.join(frame, about, others).copy()
+        return tables.with_others(name, join, self.config, self._table).copy()
 
     @property
     def config(self) -> ProjectConfig:
         """What the tables of the project mean; nothing, where nobody described them."""
+        if self.manifest.ours:
+            from fascicle.archives.adapters import own
+
+            return own.config(self.project)
         config = getattr(self._form, "config", None)
         return config if config is not None else ProjectConfig(self.project, self.project, "")
 
@@ -599,16 +521,3 @@ class ReleaseArchive:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._forget()
-
-
-def _looks(path: Path) -> tuple[int, int, int]:
-    seen = os.stat(path)
-    return seen.st_size, seen.st_mtime_ns, seen.st_ino
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return names as a sentence has them: the first ones, and how many more."""
-    if len(names) == 1:
-        return names[0]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{len(names)} files ({', '.join(names[:3])}{more})"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fascicle import settings
-from fascicle.archives.adapters.atlas import AtlasForm
 from fascicle.archives.adapters.manifests import FOLDER, ManifestForm
 from fascicle.errors import ConfigurationError, NotFoundError, NotHereError
 from fascicle.formats.locations import endpoint_from_environment
@@ -21,6 +20,7 @@ from fascicle.formats.versions import is_version
 from fascicle.transfer.places import FolderPlace, S3Place, WebPlace, ZipPlace, open_place
 
 if TYPE_CHECKING:
+    from fascicle.archives.adapters.atlas import AtlasForm
     from fascicle.archives.adapters.base import Form
     from fascicle.transfer.places import Place
 
@@ -202,6 +202,8 @@ class _Finder:
 
     def atlas(self, place: Place, only: str = "") -> AtlasForm:
         """Return releases in folders by date."""
+        from fascicle.archives.adapters.atlas import AtlasForm
+
         home, in_place = self.home(place)
         name = place.name.rstrip("/").rpartition("/")[2].removesuffix(".zip")
         return AtlasForm(place, name, home, in_place, only)

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fascicle.errors import BadFileError
-from fascicle.formats.project import TableConfig
+from fascicle.errors import BadFileError, ConfigurationError, nearest
+from fascicle.formats.project import ProjectConfig, TableConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,6 +188,43 @@ def join(
                 joined[added] = joined[added].astype("Int64")
         frame = joined
     return frame
+
+
+def with_others(
+    name: str,
+    others: str | Sequence[str],
+    config: ProjectConfig,
+    read: Callable[[str], pd.DataFrame],
+) -> pd.DataFrame:
+    """Return a table with the columns of others that its rows are part of; see `join`.
+
+    Parameters
+    ----------
+    name : str
+    others : str or sequence of str
+        Names of the tables to be joined.
+    config : ProjectConfig
+        The description of all of them.
+    read : callable
+        Returns an enriched table by its name.
+
+    Raises
+    ------
+    ConfigurationError
+        If the table has no link to one that is to be joined.
+    """
+    about = config.table(name)
+    frame = read(name)
+    found = {}
+    for other in [others] if isinstance(others, str) else others:
+        if other not in about.links.values():
+            linked = sorted(set(about.links.values()))
+            raise ConfigurationError(
+                f"rows of {name} do not belong to rows of {other}",
+                hint=nearest(other, linked) or f"they belong to rows of {', '.join(linked)}",
+            )
+        found[other] = read(other), config.table(other)
+    return join(frame, about, found)
 
 
 def literal(value: object) -> object:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fascicle import settings
 from fascicle.archives import watch
-from fascicle.errors import ConfigurationError, NotFoundError, RecordNotFound, nearest
+from fascicle.errors import NotFoundError, RecordNotFound, nearest
 from fascicle.formats.manifest import FileEntry
 from fascicle.projects.base import VersionedCache
 
@@ -68,18 +68,10 @@ class ProjectCache(VersionedCache):
         """
         from fascicle.archives import tables
 
-        about = self.config.table(name)
-        frame = tables.enrich(self.get_table(name), about)
-        others = {}
-        for other in [join] if isinstance(join, str) else join:
-            if other not in about.links.values():
-                linked = sorted(set(about.links.values()))
-                raise ConfigurationError(
-                    f"rows of {name} do not belong to rows of {other}",
-                    hint=nearest(other, linked) or f"they belong to rows of {', '.join(linked)}",
-                )
-            others[other] = self.table(other), self.config.table(other)
-        return tables.join(frame, about, others)
+        def read(one: str) -> pd.DataFrame:
+            return tables.enrich(self.get_table(one), self.config.table(one))
+
+        return tables.with_others(name, join, self.config, read)
 
     def ids(self, name: str, **where: Any) -> array[int]:
         """Return the ids of the rows of a table that have given values in some columns.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fascicle.errors import BadFileError, CatalogueError, ManifestError
 from fascicle.formats.manifest import Manifest
+from fascicle.formats.project import ProjectConfig, TableConfig
 
 if TYPE_CHECKING:
     from fascicle.archives.adapters.base import Bring
@@ -38,3 +39,23 @@ def columns(manifest: Manifest, bring: Bring) -> Columns:
     known = {session.eid for session in out.sessions}
     out.insertions = [p for p in out.insertions if p.eid in known]
     return out
+
+
+def config(project: str) -> ProjectConfig:
+    """Return what the tables of a release of ours mean."""
+    sessions = {"eid": "sessions"}
+    return ProjectConfig(
+        project,
+        project,
+        "",
+        sessions="sessions",
+        tables={
+            "sessions": TableConfig(
+                "sessions", "eid", "session_", dates=("date",), lists=("structure_acronyms",)
+            ),
+            "datasets": TableConfig("datasets", "id", "dataset_", links=sessions),
+            "insertions": TableConfig(
+                "insertions", "pid", "insertion_", lists=("structure_acronyms",), links=sessions
+            ),
+        },
+    )
