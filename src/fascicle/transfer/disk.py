@@ -15,6 +15,7 @@ from fascicle.errors import FascicleError, NotEnoughDisk, ReadOnlyStore, Transfe
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SEVERAL = 16
+_pwrite: Callable[[int, bytes, int], int] | None = getattr(os, "pwrite", None)
 _SYNC_FLAGS = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # a link may be read-only
 
 
@@ -84,10 +85,10 @@ def _syncfs() -> Callable[[int], int] | None:
 
 def write_at(fd: int, data: bytes, position: int) -> None:
     """Write all of ``data`` into an open file at a position."""
-    if hasattr(os, "pwrite"):
-        n = os.pwrite(fd, data, position)
-        while n < len(data):
-            n += os.pwrite(fd, data[n:], position + n)
+    if _pwrite is None:
+        os.lseek(fd, position, os.SEEK_SET)
+        write_all(fd, data)
         return
-    os.lseek(fd, position, os.SEEK_SET)
-    write_all(fd, data)
+    n = _pwrite(fd, data, position)
+    while n < len(data):
+        n += _pwrite(fd, data[n:], position + n)

@@ -7,6 +7,7 @@ import os
 import queue
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ _TICK = 0.1
 _GROW = 0.5
 _IDLE = 0.0005
 _LOOK = 0.05
+_IN_TURN = 4
 
 
 class _Loop:
@@ -101,7 +103,10 @@ class _Loop:
                 continue
             while lane.wide and lane.streams < min(lane.window, limits.parallel):
                 job = lane.wide[0]
-                if not (job.has_more() and self.send(job, lane, now, wide=True)):
+                if job.has_more() and self.send(job, lane, now, wide=True):
+                    # a few files in turn: their checksums are computed side by side
+                    _rotate(lane.wide, _IN_TURN)
+                else:
                     job.queued = False
                     lane.wide.popleft()
             room = min(
@@ -195,6 +200,12 @@ class _Loop:
                 job.note(now)
         if wait:
             time.sleep(min(wait, 0.5))
+
+
+def _rotate(waiting: deque[Job], n: int) -> None:
+    """Put the first of a queue behind the next few."""
+    if len(waiting) > 1:
+        waiting.insert(min(n, len(waiting)) - 1, waiting.popleft())
 
 
 def run(

@@ -8,15 +8,16 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from fascicle.errors import ChangedRemote, FascicleError, ServerError, TransferError
+from fascicle.errors import ChangedRemote, ServerError, TransferError
 from fascicle.transfer.bounds import Room
 from fascicle.transfer.client import Answer, Head, Request
-from fascicle.transfer.decode import Decoder, decoder_for
+from fascicle.transfer.decode import decoder_for
 from fascicle.transfer.digest import Running
 from fascicle.transfer.disk import disk_error, write_at
 from fascicle.transfer.hashes import maker
 from fascicle.transfer.jobs import Job
 from fascicle.transfer.parts import Part, Progress, Tag
+from fascicle.transfer.pieces import Piece
 from fascicle.transfer.s3 import Address
 from fascicle.transfer.spans import Spans
 
@@ -34,64 +35,6 @@ _HASH_STEP = 1 << 20
 CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-(\d+)/(\d+|\*)")
 _TOTAL_ONLY = re.compile(r"bytes\s+\*/(\d+)")
 _CHANGES = 3
-
-
-class Piece:
-    """The reader of one request: a span of the file, or all of it.
-
-    Attributes
-    ----------
-    start, position : int
-        Where it began, and where the next byte goes.
-    end : int or None
-        Where it ends; None: wherever the body does.
-    ranged : bool
-        Whether a range was asked for.
-    status : int
-        That of the answer; 0 before it came.
-    epoch : int
-        Which of the job's attempts at the whole file it belongs to.
-    """
-
-    __slots__ = (
-        *("job", "start", "position", "end", "ranged", "epoch"),
-        *("status", "decoder", "body", "error"),
-    )
-
-    def __init__(self, job: StreamJob, start: int, end: int | None, *, ranged: bool) -> None:
-        self.job = job
-        self.start = self.position = start
-        self.end = end
-        self.ranged = ranged
-        self.epoch = job.epoch
-        self.status = 0
-        self.decoder: Decoder | None = None
-        self.body = b""
-        self.error: FascicleError | None = None
-
-    def on_head(self, head: Head) -> bool:
-        """Look at the head; return whether the body is wanted."""
-        self.status = head.status
-        return self.job.on_head(self, head)
-
-    def on_data(self, data: bytes) -> bool:
-        """Write bytes where they belong; return whether more are wanted."""
-        job = self.job
-        if self.epoch != job.epoch or job.over:
-            return False
-        if self.status not in (200, 206):
-            self.body += data[:4096]
-            return len(self.body) < 1 << 16
-        if self.decoder is not None:
-            try:
-                data = self.decoder.feed(data)
-            except ValueError as error:
-                self.error = ServerError(f"{job.item.source.url}: a harmed body: {error}")
-                return False
-        stop = self.position + len(data)
-        if self.end is not None and stop > self.end:
-            data, stop = data[: self.end - self.position], self.end
-        return job.write(self, data, stop)
 
 
 class StreamJob(Job):
@@ -336,7 +279,9 @@ class StreamJob(Job):
         part = self.part
         if part is None:
             return False
-        if error := self.room.refuses_more(stop, known=self.total is not None):
+        if not piece.straight and (
+            error := self.room.refuses_more(stop, known=self.total is not None)
+        ):
             self.fail(error)
             return False
         try:
