@@ -360,6 +360,29 @@ def test_tables_and_joins(endpoint: str) -> None:
     assert "units" in release.tables
 
 
+def test_units_come_from_the_table(lab_folder: Path, endpoint: str) -> None:
+    release = fascicle.open(VBN)
+    assert isinstance(release, ReleaseArchive)
+    truth = release.table("units")
+    units = fascicle.units(archives=release)
+    assert len(units) == len(truth) and set(units["cluster_id"]) == set(truth.index)
+    row = units.set_index("cluster_id").loc[truth.index[5]]
+    assert row["snr"] == truth["snr"].iloc[5]
+    assert row["channel"] == truth["ecephys_channel_id"].iloc[5]
+    assert row["label"] == float(truth["quality"].iloc[5] == "good")
+    session = release.open(str(truth["ecephys_session_id"].iloc[5]))
+    assert row["eid"] == str(session.eid) and row["subject"] == session.subject
+    assert row["pid"] in {str(p.pid) for p in session.insertions}
+    here = fascicle.units(region="VISp", label=1, archives=[lab_folder, VBN])
+    of_release = truth[(truth["structure_acronym"] == "VISp") & (truth["quality"] == "good")]
+    assert (here["archive"] == VBN).sum() == len(of_release)
+    found = fascicle.find(region="VISp", archives=release)
+    assert len(fascicle.units(found, region="VISp", label=1)) == len(of_release)
+    assert fascicle.units(archives=f"{VBN}@0.1.0")["label"].isna().all()  # had no quality
+    with pytest.warns(IncompleteWarning, match="no spike times"):
+        fascicle.units(archives=release, spikes=True)
+
+
 def test_a_store_of_allensdk_is_reused_and_opens_by_itself(
     endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

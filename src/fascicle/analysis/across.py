@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from fascicle import settings
 from fascicle.analysis import unit_table
 from fascicle.analysis.probes import sortings
-from fascicle.archives.search import Place, brain_places, find
+from fascicle.analysis.unit_tables import read_table, with_table
+from fascicle.archives.search import Place, as_archives, brain_places, find
 from fascicle.archives.session import OpenSession
-from fascicle.archives.sessions import Sessions
+from fascicle.archives.sessions import Found, Sessions
 from fascicle.errors import FascicleError, IncompleteWarning
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def units(
     **terms: Any,
 ) -> pd.DataFrame:
     """Return the units of all matching sessions as one table.
+
+    Of a release that has a table of its units, they are taken from there: no recording is fetched.
 
     Parameters
     ----------
@@ -79,13 +82,24 @@ def units(
     named = sessions is not None
     if sessions is None:
         asked = {"region": region, "hemisphere": hemisphere, **terms}
-        if "datasets" not in asked:
-            asked["datasets"] = "spikes.clusters"
-        sessions = find(**{k: v for k, v in asked.items() if v is not None})
+        sessions = _searched({k: v for k, v in asked.items() if v is not None})
     elif terms:
         given = ", ".join(f"{term}=" for term in terms)
         raise TypeError(f"{given} given beside sessions: search with one or the other")
     tables, failed, absent = [], [], []
+    sessions, tabled = _apart(sessions)
+    for found in tabled:
+        release = with_table(found.archive)
+        assert release is not None  # or it would not be apart
+        if spikes or sorting:
+            what = "spike times" if spikes else "names of sortings"
+            warnings.warn(
+                f"the table of units of {release.name} has no {what}",
+                IncompleteWarning,
+                stacklevel=2,
+            )
+        eids = found.catalogue.eids(found.rows)
+        tables.append(_of_release(found, read_table(release, eids), places, label, good))
     for session, probes in _with_bar(sessions, progress):
         try:
             wanted: list[str | None] = [None]
@@ -117,6 +131,54 @@ def units(
     return pd.concat(filled, ignore_index=True)
 
 
+def _searched(terms: dict[str, Any]) -> Sessions:
+    """Search: sessions with sorted spikes, or all of a release that has a table of units."""
+    given = as_archives(terms.pop("archives", None))
+    if "datasets" in terms:
+        return find(archives=given, **terms)
+    tabled = [archive for archive in given if with_table(archive) is not None]
+    others = [archive for archive in given if archive not in tabled]
+    parts = find(archives=others, datasets="spikes.clusters", **terms).parts if others else []
+    parts += find(archives=tabled, **terms).parts if tabled else []
+    order = {id(archive): place for place, archive in enumerate(given)}
+    return Sessions(sorted(parts, key=lambda part: order.get(id(part.archive), 0)), terms)
+
+
+def _apart(sessions: Sessions) -> tuple[Sessions, list[Found]]:
+    """Return the sessions whose units have to be read, and those whose units are in a table."""
+    tabled = [part for part in sessions.parts if with_table(part.archive) is not None]
+    rest = [part for part in sessions.parts if part not in tabled]
+    return Sessions(rest, sessions.terms), tabled
+
+
+def _of_release(
+    found: Found,
+    table: pd.DataFrame,
+    places: list[Place] | None,
+    label: float | None,
+    good: bool | None,
+) -> pd.DataFrame:
+    """Return the units that are wanted, with the sessions' keys in front."""
+    table = _wanted(table, places, label, good).reset_index(drop=True)
+    records = {str(r.eid): r for r in map(found.catalogue.session, found.rows)}
+    for place, column in enumerate(_SESSION_COLUMNS):
+        values = {eid: getattr(record, column) for eid, record in records.items()}
+        table.insert(place, column, table["eid"].map(values))
+    return table
+
+
+def _wanted(
+    table: pd.DataFrame, places: list[Place] | None, label: float | None, good: bool | None
+) -> pd.DataFrame:
+    if places is not None:
+        table = table[in_places(table, places)]
+    if label is not None:
+        table = table[table["label"] >= label]
+    if good is not None:
+        table = table[table["good"].eq(good).fillna(False)]
+    return table.copy()
+
+
 def _failure(path: str, error: Exception) -> str:
     what = str(error).partition("\n")[0]
     return what if what.startswith(path) else f"{path}: {what}"
@@ -130,13 +192,7 @@ def _of_session(
     good: bool | None,
 ) -> pd.DataFrame:
     """Return the units that are wanted, with the session's key in front."""
-    if places is not None:
-        table = table[in_places(table, places)]
-    if label is not None:
-        table = table[table["label"] >= label]
-    if good is not None:
-        table = table[table["good"].eq(good).fillna(False)]
-    table = table.copy()
+    table = _wanted(table, places, label, good)
     record = session.record
     for place, column in enumerate(_SESSION_COLUMNS):
         table.insert(place, column, getattr(record, column))
