@@ -18,7 +18,7 @@ import pytest
 import fascicle
 from fascicle import analysis
 from fascicle.archives import FolderArchive, OpenSession
-from fascicle.archives.record import Use, read_uses
+from fascicle.archives.record import Use, public, read_uses
 from fascicle.errors import ALFObjectNotFound, ConfigurationError, LockError
 from fascicle.one.api import One
 
@@ -234,3 +234,17 @@ def test_a_changed_file_is_no_longer_sure(tmp_path: Path) -> None:
     with fascicle.recording() as used:
         FolderArchive(tmp_path / "lab").open(session.eid).load("wheel")
     assert not used.uses[0].sure
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://ada:secret@host/a.json?signature=1", "https://host/a.json"),
+        ("s3://bucket/project@1.0.0", "s3://bucket/project@1.0.0"),
+        ("https://host/a@b/c.json", "https://host/a@b/c.json"),
+        ("/data/what?/lab", "/data/what?/lab"),
+        ("file:///data/%23x", "file:///data/%23x"),
+    ],
+)
+def test_no_secrets_are_noted(address: str, shown: str) -> None:
+    assert public(address) == shown

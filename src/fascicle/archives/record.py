@@ -78,13 +78,30 @@ class Use(NamedTuple):
     @property
     def label(self) -> str:
         """The archive's name with the version."""
-        return f"{self.archive}@{self.version}" if self.version else self.archive
+        if not self.version or self.archive.endswith(".json"):  # a manifest's address says which
+            return self.archive
+        return f"{self.archive}@{self.version}"
 
     def at(self, file: str | os.PathLike[str]) -> Use:
         """Return the same with the file on this machine, as it looks now."""
         stat = os.stat(file)
         seen = stat.st_size, stat.st_mtime_ns, stat.st_ino
         return self._replace(file=os.path.abspath(file), seen=seen)
+
+
+def public(address: str) -> str:
+    """Return an address without what it may say of who asks: names, passwords, signatures.
+
+    Examples
+    --------
+    >>> public("https://ada:secret@host/a/manifest.json?signature=1")
+    'https://host/a/manifest.json'
+    """
+    scheme, mark, rest = address.partition("://")
+    if not mark or scheme == "file":
+        return address
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
 def folders() -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from fascicle.archives.base import DatasetRef
-from fascicle.archives.record import Use
+from fascicle.archives.record import Use, public
 
 if TYPE_CHECKING:
     from fascicle.archives.base import Archive
@@ -53,7 +53,7 @@ def uses_of(archive: Archive, eid: UUID, rel_paths: Sequence[str]) -> list[Use]:
                 hash=source.hash,
                 algorithm=source.algorithm,
                 size=source.size,
-                url=source.url,
+                url=public(source.url),
                 sure=sure and bool(source.hash),
             )
         )
@@ -90,7 +90,7 @@ def uses_of_files(
                 hash=entry.file_hash.lower(),
                 algorithm=entry.algorithm,
                 size=size,
-                url=entry.url,
+                url=public(entry.url),
                 file=os.fspath(place),
             )
         )
@@ -103,7 +103,7 @@ def identity(archive: Archive) -> tuple[str, str, str, str, str]:
     version = str(getattr(archive, "version", "") or "")
     name = archive.name.removesuffix(f"@{version}") if version else archive.name
     project = str(getattr(archive, "project", "") or "")
-    return name, kind, version, project, "" if version else state_of(archive.catalogue())
+    return public(name), kind, version, project, "" if version else state_of(archive.catalogue())
 
 
 def about_of(archive: Archive) -> dict[str, Any]:
