@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PACKET = 10 + 65535, ROOM = 256 << 20, AT_ONCE = 64 };
+enum { PACKET = 10 + 65535, ROOM = 96 << 20, AT_ONCE = 64 };
 
 struct packet { uint64_t due; uint32_t length; uint32_t next; unsigned char data[]; };
 struct queue { unsigned char *ring; size_t head, tail, used; };
@@ -160,7 +160,7 @@ int main(void) {
     defaults();
     for (int i = 0; i < 2; i++) {
         queues[i].ring = mmap(NULL, ROOM + sizeof(struct packet), PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         must(queues[i].ring != MAP_FAILED, "mmap");
     }
     printf("ready %d %d\n", far, getpid());
