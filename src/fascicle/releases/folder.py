@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fascicle.errors import CatalogueError
+from fascicle.releases.about import FILES
 from fascicle.releases.rules import DOCUMENT_ENDINGS, DOCUMENTS
 from fascicle.releases.tables import Contents
 
@@ -74,8 +75,8 @@ def prepared(
         finally:
             catalogue.close()
         documents = [name for name in sorted(os.listdir(root)) if _is_document(root / name)]
-        rejected = [pair for pair in report.rejected if pair[0] not in documents]
-        # What fascicle's own tools leave in a folder is neither data nor worth a word.
+        ours = {*documents, *FILES}
+        rejected = [pair for pair in report.rejected if pair[0] not in ours]
         yield Prepared(root, contents, rejected, documents)
 
 
