@@ -347,6 +347,28 @@ def test_a_folder_on_another_machine(
     assert again.ok and not again.plan.to_fetch
 
 
+PEER = """
+import sys
+from one.api import One
+one = One(cache_dir=sys.argv[1], mode="local")
+print(one.load_object(sys.argv[2], "wheel")["position"].tobytes().hex()[:4000])
+"""
+
+
+@pytest.mark.peer
+def test_the_official_client_opens_what_was_synced(
+    lab: Path, tmp_path: Path, one_python: Path
+) -> None:
+    lock = lock_one(lab, tmp_path / "fascicle.lock")
+    assert fascicle.sync(lock, to=tmp_path / "to").run(progress=False).ok
+    session = first(lab)
+    command = [str(one_python), "-c", PEER, str(tmp_path / "to"), str(session.eid)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    wanted = session.load("wheel")["position"].tobytes().hex()[:4000]
+    assert run.stdout.strip().splitlines()[-1] == wanted
+
+
 def test_what_the_lock_does_not_have_is_refused(lab: Path, tmp_path: Path) -> None:
     lock = lock_one(lab, tmp_path / "fascicle.lock")
     session, one = first(lab), One(cache_dir=lab)
