@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fascicle.archives.base import Archive, Capabilities, DatasetRef, Source
     from fascicle.archives.fetch import get
     from fascicle.archives.folder import FolderArchive
+    from fascicle.archives.release import ReleaseArchive
     from fascicle.archives.search import find, open_archive
     from fascicle.archives.session import OpenSession
     from fascicle.archives.sessions import Sessions
@@ -20,6 +21,7 @@ __all__ = [
     "DatasetRef",
     "FolderArchive",
     "OpenSession",
+    "ReleaseArchive",
     "Sessions",
     "Source",
     "find",
@@ -34,6 +36,7 @@ _HOMES = {
     "Source": "base",
     "FolderArchive": "folder",
     "OpenSession": "session",
+    "ReleaseArchive": "release",
     "Sessions": "sessions",
     "find": "search",
     "get": "fetch",
