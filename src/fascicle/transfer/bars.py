@@ -61,7 +61,7 @@ def make_bars(plan: Plan, progress: Shown) -> Bars:
         return FileBars(plan) if _can_redraw() else FileLines(plan)
     if progress is None:
         progress = settings.show_progress() and sys.stderr.isatty()
-    return OneBar(plan, shown=progress)
+    return OneBar(plan) if progress else NoBars()
 
 
 def make_bar(*, shown: bool, **options: Any) -> tqdm[Any]:
@@ -92,14 +92,26 @@ def _has_bar(plan: Plan) -> dict[int, Item]:
     return {n: item for n, item in enumerate(plan.items) if item.state not in ("here", "known")}
 
 
+class NoBars:
+    """Shows nothing, without what it takes to show something: that has to be imported."""
+
+    each = False
+
+    def show(self, n_bytes: int, files: Iterable[Underway]) -> None:
+        """Show nothing."""
+
+    def close(self, outcomes: Mapping[int, Outcome]) -> None:
+        """Show nothing."""
+
+
 class OneBar:
     """One bar for all files."""
 
     each = False
 
-    def __init__(self, plan: Plan, *, shown: bool) -> None:
+    def __init__(self, plan: Plan) -> None:
         total = (plan.bytes + sum(item.done for item in plan.items)) or None
-        self._bar = make_bar(shown=shown, total=total, desc=f"{len(plan.to_fetch)} files")
+        self._bar = make_bar(shown=True, total=total, desc=f"{len(plan.to_fetch)} files")
         self._n_shown = 0
 
     def show(self, n_bytes: int, files: Iterable[Underway]) -> None:

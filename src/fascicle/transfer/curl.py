@@ -163,6 +163,7 @@ class CurlTransport:
     def _make(self, kind: _Kind) -> Any:
         easy: Any = pycurl.Curl()
         limits = self._limits
+        easy.kind = kind
         easy.headers = ()
         easy.at_most = -1
         easy.lines = []
@@ -236,7 +237,7 @@ class CurlTransport:
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         self.n_bytes += len(body)
-        self._free.setdefault(_kind(request), []).append(easy)
+        self._free.setdefault(easy.kind, []).append(easy)
         if not code:
             return request, Answer(head, body)
         trouble: Trouble = _TROUBLES.get(code, "cut")

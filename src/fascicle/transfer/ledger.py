@@ -8,6 +8,7 @@ for one file the newest counts; a row is only believed while the file still look
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ import stat
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -73,6 +74,18 @@ class Row(NamedTuple):
         return self.state != "gone" and looks == (self.size, self.mtime_ns, self.inode)
 
 
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Make very many objects without a search for those that are not needed after every few."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class _Known:
     """What was read of one ledger: segments never change, so that nothing is read twice."""
 
@@ -86,11 +99,12 @@ class _Known:
         """Know of further rows."""
         mine, holders = self.rows, self.holders
         for row in rows:
-            known = mine.get(row.path)
+            path = row.path
+            known = mine.get(path)
             if known is None or known.time_ns <= row.time_ns:
-                mine[row.path] = row
+                mine[path] = row
                 if row.hash:
-                    holders.setdefault((row.algorithm, row.hash), {})[row.path] = None
+                    holders.setdefault((row.algorithm, row.hash), {})[path] = None
 
     def forget(self) -> None:
         """Begin anew."""
@@ -244,10 +258,11 @@ class Ledger:
 
     def _load(self, name: str) -> list[Row]:
         try:
-            content = json.loads((self.folder / name).read_text(encoding="utf-8"))
-            if content["format"] != FORMAT:
-                return []
-            return [Row(*row) for row in content["rows"]]
+            with _no_collection():
+                content = json.loads((self.folder / name).read_bytes())
+                if content["format"] != FORMAT:
+                    return []
+                return [Row(*row) for row in content["rows"]]
         except (ValueError, KeyError, TypeError):
             return []  # not ours, or harmed: its files are hashed again
 
