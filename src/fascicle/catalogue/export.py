@@ -130,6 +130,22 @@ def _pandas(index: list[str], fields: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def pandas_metadata(index: list[str], table: pa.Table) -> dict[str, Any]:
+    """Return what pandas, and so ONE, wants to be told of a table to have its index back."""
+    import pyarrow as pa
+
+    fields = []
+    for field in table.schema:
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            fields.append(_text(field.name))
+        elif pa.types.is_nested(field.type) or pa.types.is_null(field.type):
+            fields.append(_field(field.name, "object", "object"))
+        else:
+            kind = np.dtype(field.type.to_pandas_dtype()).name
+            fields.append(_field(field.name, kind, kind))
+    return _pandas(index, fields)
+
+
 def _text(name: str) -> dict[str, Any]:
     return _field(name, "unicode", "object")
 
