@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from fascicle import settings
-from fascicle.errors import OfflineError, ServerError, TransferError
+from fascicle.errors import FascicleError, OfflineError, ServerError, TransferError
 from fascicle.transfer.answers import judge
 from fascicle.transfer.client import Answer, Head, Request, make_transport
 from fascicle.transfer.limits import Limits
@@ -27,6 +28,9 @@ PATIENCE = Limits(
     connect_timeout=20.0,
     stall_timeout=20.0,
 )
+#: Makes, for each attempt anew, what is given the content part by part, and raises a FascicleError
+#: if it wants no more of it.
+Check: TypeAlias = Callable[[], Callable[[bytes], object]]
 _UNREACHABLE = 2
 _PAGE = 64 << 10  # of what a server says about an error
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
@@ -71,6 +75,7 @@ class Asker:
         is_s3: bool,
         region: str = "",
         headers: Sequence[str] = (),
+        check: Check | None = None,
     ) -> tuple[Head, bytes]:
         """Return head and body of an answer, whatever its status, if one came at all.
 
@@ -85,6 +90,9 @@ class Asker:
             That requests are signed for.
         headers : sequence of str
             As they go over the wire.
+        check : callable, optional
+            Makes what is given the body part by part, and raises a FascicleError if it wants no
+            more of it.
 
         Raises
         ------
@@ -103,7 +111,7 @@ class Asker:
             )
         attempts = 0
         while True:
-            answer = self._once(url, at_most, is_s3, region, headers)
+            answer = self._once(url, at_most, is_s3, region, headers, check)
             head = answer.head
             if answer.trouble == "stopped" and head is not None and head.status != 200:
                 answer.trouble = ""  # enough of an error's page was read
@@ -127,8 +135,8 @@ class Asker:
             pause = self.limits.backoff * 2 ** (attempts - 1) * random.uniform(0.5, 1.5)  # noqa: S311
             time.sleep(min(max(verdict.wait, pause), self.limits.max_wait))
 
-    def content(self, source: Source, *, at_most: int) -> bytes:
-        """Return the content of a small file.
+    def content(self, source: Source, *, at_most: int, check: Check | None = None) -> bytes:
+        """Return the content of a small file; ``check`` is as for `get`.
 
         Raises
         ------
@@ -139,7 +147,7 @@ class Asker:
         while True:
             place = address(source, access)
             head, body = self.get(
-                place.url, at_most=at_most, is_s3=place.is_s3, region=access.region
+                place.url, at_most=at_most, is_s3=place.is_s3, region=access.region, check=check
             )
             if head.status == 200:
                 return body
@@ -157,36 +165,54 @@ class Asker:
         return region if wrong and not same and _REGION.fullmatch(region) else ""
 
     def _once(
-        self, url: str, at_most: int, is_s3: bool, region: str, headers: Sequence[str]
+        self,
+        url: str,
+        at_most: int,
+        is_s3: bool,
+        region: str,
+        headers: Sequence[str],
+        check: Check | None,
     ) -> Answer:
         signing = self.access.signing(region) if self.signed and is_s3 else None
         sent = ["Accept-Encoding: identity", *headers]
         if signing is not None and self.access.token:
             sent.append(f"x-amz-security-token: {self.access.token}")
-        reader = _Bounded(at_most)
+        reader = _Bounded(at_most, check)
         self._transport.submit(Request(url, sent, reader=reader, signing=signing))
         while True:
             for _, answer in self._transport.step(1.0):
+                if reader.error is not None:
+                    raise reader.error
                 answer.body = bytes(reader.data)
                 return answer
 
 
 class _Bounded:
-    """Takes a body in, up to so many bytes."""
+    """Takes a body in, up to so many bytes, as long as a check lets it."""
 
-    def __init__(self, at_most: int) -> None:
+    def __init__(self, at_most: int, check: Check | None = None) -> None:
         self.data = bytearray()
+        self.error: FascicleError | None = None
         self._at_most = at_most
+        self._check = check() if check is not None else None
+        self._checked = False
 
     def on_head(self, head: Head) -> bool:
         """Look at the head; return whether the body is wanted."""
         if head.status != 200:
             self._at_most = _PAGE
             return True
+        self._checked = self._check is not None
         return (head.length() or 0) <= self._at_most
 
     def on_data(self, data: bytes) -> bool:
         """Take bytes; return whether more are wanted."""
+        if self._checked and self._check is not None:
+            try:
+                self._check(data)
+            except FascicleError as error:
+                self.error = error
+                return False
         self.data += data
         return len(self.data) <= self._at_most
 

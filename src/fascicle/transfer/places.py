@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -25,13 +25,15 @@ from fascicle.errors import (
     UnsafeTarget,
 )
 from fascicle.formats.locations import Location, parse_url
-from fascicle.transfer.ask import Asker, TooLarge
+from fascicle.transfer.ask import Asker, Check, TooLarge
 from fascicle.transfer.bucket import Bucket, Listed
 from fascicle.transfer.ledger import HIDDEN
 from fascicle.transfer.parts import is_part
 from fascicle.transfer.s3 import Access
 from fascicle.transfer.source import Source
 from fascicle.transfer.zips import chunks, member, members, safe_key, zip_url
+
+_PART = 1 << 20
 
 
 class Place(Protocol):
@@ -54,8 +56,11 @@ class Place(Protocol):
         """Return the files whose keys begin with a prefix, by key."""
         ...
 
-    def read(self, key: str, *, at_most: int) -> bytes:
-        """Return the content of a small file."""
+    def read(self, key: str, *, at_most: int, check: Check | None = None) -> bytes:
+        """Return the content of a small file.
+
+        ``check`` makes what is given it part by part, and may refuse it by a FascicleError.
+        """
         ...
 
     def source(
@@ -69,6 +74,19 @@ class Place(Protocol):
     ) -> Source:
         """Return where the bytes of a file are."""
         ...
+
+
+def _joined(parts: Iterable[bytes], at_most: int, check: Check | None) -> bytes:
+    """Return what parts make together; a little more than ``at_most`` if they are too many."""
+    data = bytearray()
+    look = check() if check is not None else None
+    for part in parts:
+        if look is not None:
+            look(part)
+        data += part
+        if len(data) > at_most:
+            break
+    return bytes(data)
 
 
 def _check(key: str, name: str) -> str:
@@ -146,7 +164,7 @@ class S3Place:
         bucket = Bucket(self.bucket, self.region, access.endpoint or None, access)
         return bucket.folders(self.key("") if self.prefix else "")
 
-    def read(self, key: str, *, at_most: int) -> bytes:
+    def read(self, key: str, *, at_most: int, check: Check | None = None) -> bytes:
         """Return the content of a small object.
 
         Raises
@@ -156,7 +174,7 @@ class S3Place:
         BadFileError
             If it is larger than ``at_most``.
         """
-        return _read(self.source(key), self.reach(), at_most)
+        return _read(self.source(key), self.reach(), at_most, check)
 
     def source(
         self,
@@ -245,7 +263,7 @@ class FolderPlace:
                 if stat.S_ISREG(seen.st_mode):
                     yield Listed(f"{key}{entry.name}", seen.st_size)
 
-    def read(self, key: str, *, at_most: int) -> bytes:
+    def read(self, key: str, *, at_most: int, check: Check | None = None) -> bytes:
         """Return the content of a small file.
 
         Raises
@@ -260,7 +278,7 @@ class FolderPlace:
         path = self.path(key)
         try:
             with open(path, "rb") as f:
-                data = f.read(at_most + 1)
+                data = _joined(iter(lambda: f.read(_PART), b""), at_most, check)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise RemoteNotFound(f"there is no {key} in {self.name}") from error
         except PermissionError as error:
@@ -319,7 +337,7 @@ class ZipPlace:
         found = members(self.path).items()
         return sorted(Listed(key, i.file_size) for key, i in found if key.startswith(prefix))
 
-    def read(self, key: str, *, at_most: int) -> bytes:
+    def read(self, key: str, *, at_most: int, check: Check | None = None) -> bytes:
         """Return the content of a small member.
 
         Raises
@@ -331,7 +349,7 @@ class ZipPlace:
         """
         if member(self.path, _check(key, self.name)).file_size > at_most:
             raise _too_large(key, self.name, at_most)
-        return b"".join(chunks(self.path, key))
+        return _joined(chunks(self.path, key), at_most, check)
 
     def source(
         self,
@@ -381,7 +399,7 @@ class WebPlace:
             hint="name a file: for a release, the URL of its manifest (…_v1.0.0.json)",
         )
 
-    def read(self, key: str, *, at_most: int) -> bytes:
+    def read(self, key: str, *, at_most: int, check: Check | None = None) -> bytes:
         """Return the content of a small file.
 
         Raises
@@ -391,7 +409,7 @@ class WebPlace:
         BadFileError
             If it is larger than ``at_most``.
         """
-        return _read(self.source(key), Access(), at_most)
+        return _read(self.source(key), Access(), at_most, check)
 
     def source(
         self,
@@ -407,10 +425,10 @@ class WebPlace:
         return Source(url, version, size, hash, algorithm)
 
 
-def _read(source: Source, access: Access, at_most: int) -> bytes:
+def _read(source: Source, access: Access, at_most: int, check: Check | None) -> bytes:
     try:
         with Asker(access) as asker:
-            return asker.content(source, at_most=at_most)
+            return asker.content(source, at_most=at_most, check=check)
     except TooLarge as error:
         raise _too_large(source.url, source.origin, at_most) from error
 

@@ -21,6 +21,7 @@ from fascicle.formats.manifest import (
     MAX_FILES,
     MAX_SIZE,
     FileEntry,
+    Guard,
     Manifest,
     check_places,
 )
@@ -67,7 +68,9 @@ class AtlasForm:
 
     def fetch_manifest(self, version: str) -> bytes:
         """Return a manifest as the place has it."""
-        return self.place.read(f"releases/{version}/manifest.json", at_most=MAX_BYTES)
+        key = f"releases/{version}/manifest.json"
+        where = f"{key} in {self.place.name}"
+        return self.place.read(key, at_most=MAX_BYTES, check=lambda: Guard(where).feed)
 
     def parse(self, content: bytes, where: str) -> Manifest:
         """Return a manifest that was checked."""

@@ -14,6 +14,7 @@ from fascicle.formats.locations import endpoint_from_environment
 from fascicle.formats.manifest import (
     MAX_BYTES,
     FileEntry,
+    Guard,
     Manifest,
     manifest_name,
     parse_manifest,
@@ -90,7 +91,8 @@ class ManifestForm:
     def fetch_manifest(self, version: str) -> bytes:
         """Return a manifest as the place has it."""
         key = self.folder + manifest_name(self.project, version)
-        return self.place.read(key, at_most=MAX_BYTES)
+        where = f"{key} in {self.place.name}"
+        return self.place.read(key, at_most=MAX_BYTES, check=lambda: Guard(where).feed)
 
     def parse(self, content: bytes, where: str) -> Manifest:
         """Return a manifest that was checked."""
