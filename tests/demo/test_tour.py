@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import numpy as np
 import pytest
 
 from fascicle.archives import choosing
-from fascicle.demo import STEPS, DemoError, add_description, index_lab, make_lab, plan_lab, walk
+from fascicle.demo import (
+    STEPS,
+    DemoError,
+    add_description,
+    index_lab,
+    make_lab,
+    plan_lab,
+    publishing,
+    walk,
+)
 from fascicle.demo.behaviour import make_trials
 
 
@@ -25,7 +35,7 @@ def test_what_is_shown_is_python_that_runs(walked):
     code = "\n".join(line[4:] for line in lines if line.startswith((">>> ", "...")))
     ast.parse(code)
     assert f"make_lab({str(folder)!r}, size='tiny', seed=0)" in code
-    for step in STEPS:
+    for step in (*STEPS, *publishing.STEPS):
         assert step.code.splitlines()[0] in code
     assert any("MFD_09" in line for line in lines)
     assert any('Multiple revisions: "", "2024-05-06"' in line for line in lines)
@@ -44,7 +54,7 @@ def test_the_walk_saves_four_figures(walked):
 def test_a_second_walk_goes_through_the_same_folder(walked):
     folder, _, lines = walked
     again: list[str] = []
-    assert walk(folder, size="tiny", figures=False, say=again.append) == []
+    assert walk(folder, size="tiny", figures=False, publish=False, say=again.append) == []
     assert not any("savefig" in line for line in again)
     assert [s for s in again if "Catalogue" in s] == [s for s in lines if "Catalogue" in s]
 
@@ -53,6 +63,78 @@ def test_a_walk_over_other_peoples_data_is_refused(tmp_path):
     (tmp_path / "real.npy").write_bytes(b"")
     with pytest.raises(DemoError, match="other things"):
         walk(tmp_path, size="tiny")
+
+
+# -- publishing ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def published(walked):
+    """Run the steps once more, and return their variables, with what lay where before the end."""
+    import fascicle
+    from fascicle.demo import tour
+
+    folder, _, _ = walked
+    variables = {"fascicle": fascicle, "folder": folder}
+    try:
+        for step in publishing.STEPS[:-1]:
+            tour._do(step, variables, lambda line: None)
+        yield variables
+    finally:
+        publishing.clear(variables)
+    assert not variables["away"].exists()
+
+
+TABLES = {
+    "sessions.pqt",
+    "datasets.pqt",
+    "insertions.pqt",
+    *(f"project_metadata/{name}.csv" for name in ("sessions", "datasets", "insertions")),
+}
+
+
+def test_only_what_changed_is_sent(published):
+    ours, second, first = (published[name] for name in ("ours", "second", "first"))
+    new = published["new"].path.relative_to(ours).as_posix()
+    changed = published["file"].relative_to(ours).as_posix()
+    sent = dict(second.files)
+    data = {key: size for key, size in sent.items() if key not in TABLES and "manifest" not in key}
+    files = [path for path in (ours / new).rglob("*") if path.is_file()]
+    created = {path.relative_to(ours).as_posix(): path.stat().st_size for path in files}
+    assert data == created | {changed: (ours / changed).stat().st_size}
+    assert second.sent_bytes == sum(sent.values()) < first.sent_bytes / 50
+    assert second.kept > 400
+
+
+def test_only_what_changed_is_fetched(published):
+    ours, got, update = (published[name] for name in ("ours", "got", "update"))
+    theirs = published["away"] / "theirs"
+    older, newer = theirs / "choice-task-1.0.0", theirs / "choice-task-1.1.0"
+
+    def contents(root):
+        files = [path for path in root.rglob("*") if path.is_file()]
+        return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+    before, after = contents(older), contents(newer)
+    fresh = {data for name, data in after.items() if name not in TABLES} - {*before.values()}
+    assert update.ok and update.bytes == sum(map(len, fresh)) < got.bytes / 1000
+    for name, data in after.items():
+        if name not in TABLES:
+            assert (ours / name).read_bytes() == data
+    new, old = (published[name].path.relative_to(ours).as_posix() for name in ("new", "old"))
+    assert any(name.startswith(new) for name in after)
+    assert not any(name.startswith(old) for name in after)
+    assert any(name.startswith(old) for name in before)  # who has the older version keeps it
+
+
+def test_the_difference_is_said(walked, published):
+    _, _, lines = walked
+    text = "\n".join(lines)
+    assert "choice-task 1.1.0: 15 created" in text and "1 changed (760 B → 760 B)" in text
+    assert "~ alf/_ibl_trials.rewardVolume.npy" in text
+    assert "choice-task 1.1.0 is in s3://our-lab/choice-task: 20 files, " in text
+    assert "A synthetic lab (version 1.1.0)" in text
+    assert re.search(r"^1\.1\.0: \d+ kB sent, \d+ kB fetched$", text, re.MULTILINE)
 
 
 # -- the catalogue of the lab ----------------------------------------------------------------------
@@ -220,10 +302,14 @@ def test_without_matplotlib(tmp_path, monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr("fascicle.demo.tour.find_spec", lambda name: None)
     monkeypatch.setattr("fascicle.cli.demo.find_spec", lambda name: None)
+    monkeypatch.setattr("fascicle.demo.publishing.find_spec", lambda name: None)
     with pytest.raises(DemoError, match="matplotlib, which is not installed"):
         walk(tmp_path / "a", size="tiny")
+    with pytest.raises(DemoError, match="moto, which is not installed"):
+        walk(tmp_path / "a", size="tiny", figures=False)
     assert not (tmp_path / "a").exists()  # said before any work
     result = CliRunner().invoke(fascicle, ["demo", str(tmp_path / "b"), "--size", "tiny"])
     assert result.exit_code == 0 and "fascicle.find(" in result.stdout
     assert "no figures: matplotlib is not installed" in result.stderr
+    assert "not published: moto is not installed" in result.stderr
     assert (tmp_path / "b" / "sessions.pqt").exists()

@@ -25,7 +25,7 @@ from fascicle.cli.app import debug_option
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same lab.")
 @debug_option
 def demo(folder: Path, size: str, seed: int) -> None:
-    """Make a synthetic lab in DIR (./demo by default), then index, find, load and plot it.
+    """Make a synthetic lab in DIR (./demo by default); index, find, load, plot and publish it.
 
     Each step is printed as the code that you would type.
 
@@ -35,8 +35,24 @@ def demo(folder: Path, size: str, seed: int) -> None:
       fascicle demo ~/lab --size medium --seed 7
     """
     from fascicle.demo import walk
+    from fascicle.demo.publishing import missing
 
     figures = find_spec("matplotlib") is not None
-    walk(folder, size=size, seed=seed, figures=figures, say=click.echo)
+    lacking = missing()
+    small = size in ("tiny", "small")  # the bucket is in memory
+    walk(
+        folder,
+        size=size,
+        seed=seed,
+        figures=figures,
+        publish=small and not lacking,
+        say=click.echo,
+    )
     if not figures:
         output.note("no figures: matplotlib is not installed (pip install 'fascicle[plot]')")
+    if not small:
+        output.note("not published: the bucket of the demo is for labs of size tiny or small")
+    elif lacking:
+        output.note(
+            f"not published: {lacking} is not installed (pip install 'fascicle[demo,publish]')"
+        )

@@ -7,22 +7,16 @@ import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from fascicle.demo import publishing
 from fascicle.demo.roster import SIZES, DemoError, get_size
+from fascicle.demo.steps import Step
 
 if TYPE_CHECKING:
     from fascicle.demo.roster import Size
 
 Say = Callable[[str], object]
-
-
-class Step(NamedTuple):
-    """One step: a sentence on what it does, and its code. Steps share their variables."""
-
-    what: str
-    code: str
-    figures: bool = False
 
 
 _MAKE = Step(
@@ -113,9 +107,10 @@ def walk(
     size: str | Size = "small",
     seed: int = 0,
     figures: bool = True,
+    publish: bool = True,
     say: Say | None = None,
 ) -> list[Path]:
-    """Make a synthetic lab, index it, find recordings, load one and draw what is in it.
+    """Make a synthetic lab, index it, find recordings, load one, draw what is in it, publish it.
 
     Parameters
     ----------
@@ -125,6 +120,9 @@ def walk(
         As for `make_lab`.
     figures : bool
         Draw and save figures (needs matplotlib).
+    publish : bool
+        Publish two versions into a bucket on this machine, and get them back (needs moto and
+        obstore).
     say : callable, optional
         Is given each line: the code of each step as one would type it, and what it answers.
         ``click.echo`` or ``print``; nothing is said otherwise.
@@ -137,7 +135,8 @@ def walk(
     Raises
     ------
     DemoError
-        If the folder holds something else, there is no such size, or matplotlib is missing.
+        If the folder holds something else, there is no such size, or matplotlib, moto or obstore is
+        missing.
 
     Examples
     --------
@@ -148,6 +147,11 @@ def walk(
         raise DemoError(
             "figures need matplotlib, which is not installed",
             hint="pip install 'fascicle[plot]', or leave them out: figures=False",
+        )
+    if publish and (missing := publishing.missing()):
+        raise DemoError(
+            f"publishing needs {missing}, which is not installed",
+            hint="pip install 'fascicle[demo,publish]', or leave it out: publish=False",
         )
     tell: Say = say if say is not None else lambda line: None
     root = Path(folder).expanduser()
@@ -164,6 +168,12 @@ def walk(
         (root / "figures").mkdir(exist_ok=True)
     for step in steps:
         _do(step, variables, tell)
+    if publish:
+        try:
+            for step in publishing.STEPS:
+                _do(step, variables, tell)
+        finally:
+            publishing.clear(variables)
     saved = sorted((root / "figures").glob("*.png")) if figures else []
     if saved:
         tell(f"# Figures: {', '.join(str(path) for path in saved)}")
