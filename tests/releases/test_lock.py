@@ -9,11 +9,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fascicle
 from fascicle.demo import make_lab
@@ -296,6 +299,36 @@ def test_a_file_that_changed_meanwhile_cannot_be_locked(lab: Path, tmp_path: Pat
     with pytest.raises(LockError, match="cannot be read"):
         used.lock(tmp_path / "fascicle.lock")
     assert not (tmp_path / "fascicle.lock").exists()
+
+
+@pytest.mark.parametrize("name", [b"tab\tand\nline", b"\xff\xfe", b"bell\x07", b"return\r"])
+def test_odd_names_of_folders(lab: Path, tmp_path: Path, name: bytes) -> None:
+    folder = tmp_path / os.fsdecode(name)
+    source = next(lab.glob("*/Subjects/NYU-37/*/*"))
+    shutil.copytree(source, folder / source.relative_to(lab))
+    fascicle.index(folder)
+    target = tmp_path / "fascicle.lock"
+    with fascicle.recording() as used:
+        next(iter(fascicle.find(archives=folder))).load("wheel")
+    try:
+        used.lock(target)
+    except LockError:
+        assert not target.exists()
+    else:
+        assert read_lock(target).archives[0].name == str(folder)
+    assert not list(tmp_path.glob(".*.part"))
+
+
+@given(title=st.text(max_size=60), path=st.text(min_size=1, max_size=30))
+def test_any_text_comes_back_or_is_refused(title: str, path: str) -> None:
+    file = replace(FILE, path=path)
+    archive = LockedArchive("~/data", "folder", title=title, authors=(title,), files=(file,))
+    try:
+        lock = make_lock([archive])
+        found = parse_lock(lock_text(lock).encode())
+    except (LockError, UnicodeEncodeError):
+        return
+    assert found == lock
 
 
 def test_nothing_loaded_is_nothing_to_lock(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from fascicle.formats.lock import (
     LockedFile,
     lock_text,
     make_lock,
+    parse_lock,
     read_lock,
 )
 from fascicle.releases.citing import folder_about
@@ -193,9 +194,17 @@ def write_lock(uses: Iterable[Use], path: str | os.PathLike[str], *, command: st
             return target
     except LockError:
         pass  # none, or none that can be read
+    try:
+        text = lock_text(lock).encode()
+        parse_lock(text, where="what was recorded")
+    except UnicodeEncodeError as error:
+        raise LockError(
+            f"the name of an archive or a file is no text: {error.object[:200]!r}",
+            hint="rename the folder or the file",
+        ) from error
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        part.write_text(lock_text(lock), encoding="utf-8")
+        part.write_bytes(text)
         os.replace(part, target)
     except BaseException:
         part.unlink(missing_ok=True)
