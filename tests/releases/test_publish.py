@@ -391,6 +391,20 @@ def test_documents_and_descriptions_of_the_folder(folder: Path, tmp_path: Path) 
     assert "title" in caught.value.hint
 
 
+def test_a_copy_of_a_release_is_published_again(lab: Path, tmp_path: Path) -> None:
+    publish(lab, version="1.0.0", to=tmp_path / "x.zip", project="p-p")
+    copy = tmp_path / "copy"
+    Release(tmp_path / "x.zip").get(copy).run(progress=False).raise_for_failed()
+    done = publish(copy, version="1.0.0", to=tmp_path / "again", project="p-p")
+    assert not done.report.by_rule().get("not-a-dataset")
+    found = Release(tmp_path / "again").compare(Release(tmp_path / "x.zip"))
+    assert not found.data, "ids, names and content are the same"
+    a, b = (Release(tmp_path / n).open().catalogue() for n in ("x.zip", "again"))
+    assert a.datasets_frame().index.equals(b.datasets_frame().index)
+    for probe in a.insertions():
+        assert a.regions(probe.pid) == b.regions(probe.pid)
+
+
 # -- readers and killed publishers ----------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from fascicle.errors import CatalogueError
 from fascicle.releases.about import FILES
 from fascicle.releases.rules import DOCUMENT_ENDINGS, DOCUMENTS
-from fascicle.releases.tables import Contents
+from fascicle.releases.tables import PLACES, Contents
 
 _TABLES = ("sessions.pqt", "datasets.pqt", "insertions.pqt")
 _LARGEST = 32 << 20
@@ -75,8 +75,13 @@ def prepared(
         finally:
             catalogue.close()
         documents = [name for name in sorted(os.listdir(root)) if _is_document(root / name)]
-        ours = {*documents, *FILES}
-        rejected = [pair for pair in report.rejected if pair[0] not in ours]
+        # What a release has beside its data is no surprise in a folder that was one.
+        ours = {*documents, *FILES, *PLACES.values()}
+        rejected = [
+            (path, reason)
+            for path, reason in report.rejected
+            if path not in ours and not path.startswith("manifests/")
+        ]
         yield Prepared(root, contents, rejected, documents)
 
 

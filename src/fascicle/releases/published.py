@@ -84,6 +84,7 @@ class Published:
             "kept": {"files": self.kept, "bytes": self.kept_bytes},
             "hashed": {"files": self.hashed, "bytes": self.hashed_bytes},
             "seconds": self.seconds,
+            "files": [{"key": key, "size": size} for key, size in self.files],
             "report": self.report.to_dict(),
         }
 
@@ -92,13 +93,9 @@ class Published:
         if self.existing:
             return f"{self.place} has {what} already, with the same content: nothing was sent"
         verb = "would be" if self.dry_run else "were"
-        text = (
-            f"{what} {'would go' if self.dry_run else 'is'} to {self.place}"
-            if self.dry_run
-            else f"{what} is in {self.place}"
-        )
+        where = f"would go to {self.place}" if self.dry_run else f"is in {self.place}"
         return (
-            f"{text}: {self.sent:,} files, {size_text(self.sent_bytes)} {verb} sent; "
+            f"{what} {where}: {self.sent:,} files, {size_text(self.sent_bytes)} {verb} sent; "
             f"{self.kept:,} files, {size_text(self.kept_bytes)} are there already"
         )
 

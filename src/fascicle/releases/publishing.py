@@ -23,7 +23,13 @@ from fascicle.errors import (
     nearest,
 )
 from fascicle.formats.locations import parse_url
-from fascicle.formats.manifest import FileEntry, Manifest, manifest_json, manifest_name
+from fascicle.formats.manifest import (
+    MAX_FILES,
+    FileEntry,
+    Manifest,
+    manifest_json,
+    manifest_name,
+)
 from fascicle.formats.versions import Version, is_version
 from fascicle.releases.about import About, missing, read_about
 from fascicle.releases.folder import Prepared, prepared
@@ -178,6 +184,11 @@ def publish(
             raise VersionExists(
                 f"{target.name} exists already, with another version",
                 hint="a ZIP file holds one version: choose another name",
+            )
+        if len(rows) > MAX_FILES - 1000:
+            raise ConfigurationError(
+                f"{root} has {len(rows):,} datasets, more than one manifest can list",
+                hint=f"make several projects of it, each of fewer than {MAX_FILES:,} files",
             )
         cache = HashCache(root, keep=not dry_run)
         items = _items(found, rows, cache, existing or _newest(manifests, name), progress=bar)
