@@ -132,7 +132,7 @@ def _absolute(path: Path | str) -> Path:
 
 
 def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(os.scandir(folder))
+    return folder.is_dir() and not os.listdir(folder)
 
 
 def _origin(folder: Path) -> str:
