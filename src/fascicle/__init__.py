@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fascicle import alf, analysis, archives, atlas, catalogue, errors, load
+    from fascicle import (
+        alf,
+        analysis,
+        archives,
+        atlas,
+        catalogue,
+        errors,
+        load,
+        projects,
+        releases,
+        transfer,
+    )
     from fascicle.analysis.across import units
     from fascicle.analysis.available import availability
     from fascicle.archives.fetch import get
@@ -38,8 +49,11 @@ __all__ = [
     "index",
     "load",
     "open",
+    "projects",
     "recording",
+    "releases",
     "sync",
+    "transfer",
     "units",
     "use_lock",
 ]
@@ -59,7 +73,12 @@ _HOMES = {
     "units": ("fascicle.analysis.across", "units"),
     "use_lock": ("fascicle.archives.pins", "use_lock"),
 }
-_MODULES = frozenset({"alf", "analysis", "archives", "atlas", "catalogue", "errors", "load"})
+_MODULES = frozenset(
+    {
+        *("alf", "analysis", "archives", "atlas", "catalogue", "errors", "load"),
+        *("projects", "releases", "transfer"),
+    }
+)
 
 
 def __getattr__(name: str) -> object:
