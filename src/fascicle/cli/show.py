@@ -142,17 +142,7 @@ def info(session: str, as_json: bool, places: Sequence[str]) -> None:
     if as_json:
         output.as_json(facts)
         return
-    for key in (
-        "eid",
-        "native_id",
-        "path",
-        "lab",
-        "subject",
-        "date",
-        "number",
-        "task_protocol",
-        "projects",
-    ):
+    for key in _SHOWN:
         if facts.get(key) not in ("", None):
             click.echo(f"{key:<14}{facts[key]}")
     click.echo(f"{'archive':<14}{facts['archive']}")

@@ -21,7 +21,14 @@ _OPTIONS = (
     click.option(
         "--number", metavar="N", type=int, multiple=True, help="Which session of its day."
     ),
-    click.option("--task", metavar="NAME", multiple=True, help="The task protocol."),
+    click.option(
+        "--task",
+        "--session-type",
+        "task",
+        metavar="NAME",
+        multiple=True,
+        help="The task protocol, or type of session.",
+    ),
     click.option("--project", metavar="NAME", multiple=True, help="One of the session's projects."),
     click.option(
         "--region",
