@@ -14,8 +14,10 @@ from fascicle.cli.where import in_option, open_session
 if TYPE_CHECKING:
     from fascicle.archives import OpenSession
 
-_SHOWN = ("eid", "native_id", "path", "lab", "subject", "date", "number")
-_SHOWN += ("task_protocol", "projects")
+_SHOWN = (
+    *("eid", "native_id", "path", "lab", "subject", "date", "number"),
+    *("task_protocol", "projects"),
+)
 
 _session = click.argument("session", metavar="SESSION")
 
