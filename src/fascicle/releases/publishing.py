@@ -16,33 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 from fascicle import settings
 from fascicle.errors import (
-    BatchError,
     ConfigurationError,
     NotReleasable,
     VersionExists,
     nearest,
 )
-from fascicle.formats.locations import parse_url
 from fascicle.formats.manifest import (
     MAX_FILES,
-    FileEntry,
     Manifest,
-    manifest_json,
-    manifest_name,
 )
 from fascicle.formats.versions import Version, is_version
 from fascicle.releases.about import About, missing, read_about
 from fascicle.releases.folder import Prepared, prepared
 from fascicle.releases.hashing import Digests, HashCache, digests_of
 from fascicle.releases.history import (
-    FOLDER,
     History,
     Item,
-    Placed,
-    other_content,
-    place_items,
-    upload_of,
 )
+from fascicle.releases.job import Files, Job, next_version
 from fascicle.releases.published import Published
 from fascicle.releases.report import Finding, Report
 from fascicle.releases.rules import RULES
@@ -171,14 +162,14 @@ def publish(
         _describe(report, about)
         if blocking := report.blocking(allowed):
             raise _not_releasable(report, blocking)
-        job = _Job(target, name, version, about, report, dry_run=dry_run)
+        job = Job(target, name, version, about, report, dry_run=dry_run)
         existing = None
         if Version(version) in history.of_project(name):
             existing = history.manifest(name, version)
         elif before is not None and Version(version) < before:
             raise VersionExists(
                 f"{target.name} has {name} {before}, which is newer than {version}",
-                hint=f"choose a version above {before}, such as {_next(before)}",
+                hint=f"choose a version above {before}, such as {next_version(before)}",
             )
         elif history.sizes and isinstance(target.place, ZipPlace):
             raise VersionExists(
@@ -263,11 +254,6 @@ def _slug(text: str) -> str:
     return slug if len(slug) > 1 else f"release-{slug}".strip("-")
 
 
-def _next(version: Version) -> str:
-    numbers = version.text.partition("-")[0].partition("+")[0].split(".")
-    return f"{numbers[0]}.{int(numbers[1]) + 1}.0"
-
-
 def _newest(manifests: Sequence[Manifest], project: str) -> Manifest | None:
     return next((m for m in manifests if m.project == project), None)
 
@@ -301,7 +287,7 @@ def _items(
     base: Manifest | None,
     *,
     progress: bool,
-) -> tuple[list[Item], list[Item], dict[str, str]]:
+) -> Files:
     """Return the tables and the data of a release, and when the tables were made."""
     root = found.root
     sums = cache.digests([*(row.source for row in rows), *found.documents], progress=progress)
@@ -317,7 +303,7 @@ def _items(
     ]
     for name in found.documents:
         metadata.append(_item(name, name, root / name, sums[name]))
-    return metadata, data, dates
+    return Files(metadata, data, dates)
 
 
 def _item(
@@ -345,176 +331,3 @@ def _tables(
     if not tables or any(dates[name] != then[name] for name in tables):
         tables = one_tables(columns, dates=dates)
     return {**text_tables(columns, rows), **tables}, {name: dates[name] for name in tables}
-
-
-# -- sending --------------------------------------------------------------------------------------
-
-
-class _Job:
-    """One version on its way."""
-
-    def __init__(
-        self,
-        target: Target,
-        project: str,
-        version: str,
-        about: About,
-        report: Report,
-        *,
-        dry_run: bool,
-    ) -> None:
-        self.target = target
-        self.project = project
-        self.version = version
-        self.about = about
-        self.report = report
-        self.dry_run = dry_run
-        self.hashed = self.hashed_bytes = 0
-        self.placed: list[Placed] = []
-
-    def send(
-        self,
-        items: tuple[list[Item], list[Item], dict[str, str]],
-        manifests: Sequence[Manifest],
-        *,
-        parallel: int | None,
-        bandwidth: int | None,
-        progress: bool | None,
-    ) -> None:
-        """Send what the place does not have, then the manifest."""
-        metadata, data, dates = items
-        target = self.target
-        in_zip = isinstance(target.place, ZipPlace)
-        listed: dict[str, int] = {}
-        if not (target.versioned or in_zip):
-            listed = {k: n for k, n in target.place.list() if not k.startswith(FOLDER)}
-
-        def assign(different: frozenset[str] = frozenset()) -> list[Placed]:
-            # Data first: tables are small, and follow what they list.
-            return place_items(
-                [*data, *metadata],
-                version=self.version,
-                versioned=target.versioned,
-                manifests=manifests,
-                listed=listed,
-                different=different,
-            )
-
-        self.placed = assign()
-        if self.dry_run:
-            return
-
-        def upload() -> dict[str, str]:
-            return target.upload(
-                [upload_of(p) for p in self.placed if p.entry is None],
-                parallel=parallel,
-                bandwidth=bandwidth,
-                progress=progress,
-            )
-
-        try:
-            versions = upload()
-        except BatchError as error:
-            different = other_content(error)
-            if not different:
-                raise
-            # An interrupted attempt left other content under these names.
-            self.placed = assign(different)
-            versions = upload()
-        entries = {p.item: self._entry(p, versions.get(p.key, "")) for p in self.placed}
-        content = manifest_json(
-            project=self.project,
-            version=self.version,
-            metadata_files=[entries[item] for item in metadata],
-            data_files=[entries[item] for item in data],
-            about={
-                "root": self._root(),
-                "created": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                **self.about.to_dict(),
-                "tables": dates,
-            },
-            pipeline=_pipeline(),
-        )
-        self._check_newest()
-        target.claim(f"{FOLDER}{manifest_name(self.project, self.version)}", content)
-
-    def _check_newest(self) -> None:
-        """Make sure that nobody published a newer version meanwhile."""
-        newest = History.of(self.target.place).newest(self.project)
-        if newest is not None and newest > Version(self.version):
-            raise VersionExists(
-                f"{self.target.name} has {self.project} {newest} meanwhile",
-                hint=f"choose a version above it, such as {_next(newest)}: what was sent is used",
-            )
-
-    def _root(self) -> str:
-        return parse_url(self.target.url("x")).key.removesuffix("/x")
-
-    def _entry(self, placed: Placed, version_id: str) -> FileEntry:
-        item, known = placed.item, placed.entry
-        return FileEntry(
-            item.key,
-            self.target.url(placed.key) if known is None else known.url,
-            version_id if known is None else known.version_id,
-            item.blake2b,
-            item.path,
-            item.size,
-            item.sha256,
-        )
-
-    def repeated(
-        self,
-        existing: Manifest,
-        items: tuple[list[Item], list[Item], dict[str, str]],
-        *,
-        seconds: float,
-    ) -> Published:
-        """Return that the version is there already, if it is the same."""
-        metadata, data, _ = items
-        mine = {(i.key, i.path, i.sha256) for i in (*metadata, *data)}
-        theirs = {(e.key, e.path, e.sha256) for e in existing.files()}
-        if mine != theirs or About.of(existing.about) != self.about:
-            mine_by, theirs_by = {p: s for _, p, s in mine}, {p: s for _, p, s in theirs}
-            paths = sorted(p for p in {*mine_by, *theirs_by} if mine_by.get(p) != theirs_by.get(p))
-            what = "what it says of itself"
-            if paths:
-                what = f"{paths[0]}" + (f" and {len(paths) - 1:,} more" if len(paths) > 1 else "")
-            raise VersionExists(
-                f"{self.target.name} has {self.project} {self.version} already, and {what} differs",
-                hint="what was published is never changed: choose the next version, such as "
-                f"{_next(Version(self.version))}",
-            )
-        return self._published(existing=True, seconds=seconds)
-
-    def done(self, *, seconds: float) -> Published:
-        """Return what was done."""
-        return self._published(existing=False, seconds=seconds)
-
-    def _published(self, *, existing: bool, seconds: float) -> Published:
-        sent = [p for p in self.placed if p.entry is None]
-        kept = [p for p in self.placed if p.entry is not None]
-        return Published(
-            place=self.target.name,
-            project=self.project,
-            version=self.version,
-            manifest=manifest_name(self.project, self.version),
-            about=self.about,
-            report=self.report,
-            sent=len(sent),
-            sent_bytes=sum(p.item.size for p in sent),
-            kept=len(kept),
-            kept_bytes=sum(p.item.size for p in kept),
-            hashed=self.hashed,
-            hashed_bytes=self.hashed_bytes,
-            existing=existing,
-            dry_run=self.dry_run,
-            seconds=seconds,
-            files=tuple((p.key, p.item.size) for p in sent),
-        )
-
-
-def _pipeline() -> list[dict[str, str]]:
-    from fascicle import __version__
-
-    comment = "published with fascicle release create"
-    return [{"name": "fascicle", "version": __version__, "comment": comment}]
