@@ -346,3 +346,29 @@ def test_what_is_written_is_read_again() -> None:
     assert manifest_json(**parts) == content
     with pytest.raises(ManifestError):
         manifest_json(**parts | {"project": "../x"})
+
+
+@given(
+    st.sampled_from(
+        [
+            "https://lab.s3.amazonaws.com/",
+            "https://s3.us-west-2.amazonaws.com/lab/",
+            "https://lab.s3.us-west-2.amazonaws.com/",
+            "s3://lab/",
+            "http://lab.s3.amazonaws.com/",
+            "https://elsewhere.org/",
+            "https://lab.s3.amazonaws.com",
+        ]
+    ),
+    st.text("ab/%2e.?#;\\ \n\tü", max_size=12),
+)
+def test_places_are_those_of_whole_addresses(start: str, rest: str) -> None:
+    from fascicle.formats.locations import parse_url
+    from fascicle.formats.manifest import _place
+
+    url = f"{start}root/{rest}"
+    try:
+        key = parse_url(url).key
+    except ValueError:
+        return
+    assert _place(url, "root") == (key[5:] if key.startswith("root/") else "")
