@@ -272,6 +272,23 @@ def test_a_size_on_record_is_the_truth_where_there_is_no_checksum(
     absent()
 
 
+def test_a_length_that_no_disk_has_room_for(server, store, quick, absent, transport) -> None:
+    data = noise(100_000)
+    server.put("/x", data, length=1 << 50, ranges=False)
+    result = get(server.source("/x", size=None), store, quick)
+    assert isinstance(result.failed[0].error, NotEnoughDisk)
+    assert server.routes["/x"].n_asked == 1
+    absent()
+
+
+def test_a_body_that_goes_on_beyond_the_record(server, store, quick, absent, transport) -> None:
+    data = noise(40 << 20)
+    server.put("/x", data, chunked=True, ranges=False)
+    result = get(server.source("/x", size=1_000_000, hashed=""), store, quick)
+    assert isinstance(result.failed[0].error, TruncatedError)
+    absent()
+
+
 def test_a_range_that_is_not_satisfiable(server, store, quick, whole, transport) -> None:
     data = noise(40 << 20)
     server.put("/x", data, range_status=416)
