@@ -184,7 +184,8 @@ def _is_session(word: str) -> bool:
     return (
         spec.is_uuid_string(word)
         or re.fullmatch(r"\d{4}-\d\d-\d\d_\d{1,3}_[^/]+", word) is not None
-        or spec.parse_session(word.replace("\\", "/").strip("/")) is not None
+        or re.fullmatch(r"(.*/)?[^/]+/\d{4}-\d\d-\d\d/\d{1,3}/?", word.replace("\\", "/"))
+        is not None
     )
 
 
