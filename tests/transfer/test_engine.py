@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -295,17 +296,27 @@ def test_ranges_grow_while_that_makes_it_faster(quick) -> None:
     from fascicle.transfer.lanes import Lane
 
     lane = Lane("http://x", quick)
-    assert lane.window == 8
-    lane.grow(100)
-    assert lane.window == 8  # not all were in use, so the rate says nothing
-    lane.streams = 8
-    lane.grow(100)
     assert lane.window == 16
+    lane.grow(100)
+    assert lane.window == 16  # not all were in use, so the rate says nothing
     lane.streams = 16
+    lane.grow(0)
+    assert lane.window == 16  # nothing came yet
+    lane.grow(100)
+    assert lane.window == 32
+    lane = Lane("http://x", replace(quick, streams=128))
+    lane.streams = 64
+    lane.grow(100)
+    assert lane.window == 128
+    lane = Lane("http://x", replace(quick, streams=1024))
+    lane.streams = 512
+    lane.window = 64
+    lane.grow(100)
+    assert lane.window == 128
     lane.grow(105)
-    assert lane.window == 16  # no faster: that is enough
+    assert lane.window == 128  # no faster: that is enough
     lane.grow(1000)
-    assert lane.window == 16
+    assert lane.window == 128
 
 
 def test_connections_go_on_from_one_plan_to_the_next(server, store, quick) -> None:

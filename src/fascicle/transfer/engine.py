@@ -32,7 +32,7 @@ from fascicle.transfer.text import size_text
 
 _WAITING_MOST = 64 << 20
 _TICK = 0.1
-_GROW = 0.5
+_GROW = 0.25
 _IDLE = 0.0005
 _LOOK = 0.05
 _IN_TURN = 4
@@ -122,7 +122,7 @@ class _Loop:
                 job.queued = False
                 if self.send(job, lane, now, wide=wide) and not wide:
                     room -= 1
-                if wide and job.has_more() and not job.queued:
+                if job.has_more() and not job.queued:
                     job.queued = True
                     lane.wide.append(job)
 

@@ -50,7 +50,7 @@ class Lane:
         self.active = 0
         self.streams = 0
         self.slots = min(_BEGIN, limits.per_host)
-        self.window = max(1, limits.streams // 4)
+        self.window = max(1, limits.streams // 2)
         self.not_before = 0.0
         self.successes = 0
         self.signed = False
@@ -75,7 +75,7 @@ class Lane:
 
     def grow(self, rate: float) -> None:
         """Allow more ranges at once while that makes it faster."""
-        if self._steady or self.streams < self.window:
+        if self._steady or not rate or self.streams < self.window:
             return
         if rate > 1.1 * self._best:
             self._best = rate

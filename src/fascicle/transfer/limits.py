@@ -19,7 +19,7 @@ class Limits:
     per_host : int
         Of these, to one host: begins with 32, and grows to this while answers are waited for.
     streams : int
-        Ranges of large files under way to one host: begins with a quarter, and grows to this
+        Ranges of large files under way to one host: begins with half, and grows to this
         while throughput rises.
     bandwidth : int or None
         Bytes per second, over all connections; None for no bound.
