@@ -9,7 +9,6 @@ import pickle
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid3
@@ -35,10 +34,11 @@ from fascicle.errors import (
     SearchTermError,
     VersionNotFound,
 )
+from fascicle.releases import publish
 from fascicle.testing import ArchiveTests
 from fascicle.testing.s3 import S3Server
 
-from .publisher import into_folder, publish
+from .publisher import into_folder
 
 LAB = "s3://lab-bucket/lab"
 VBN = f"s3://{BUCKET}"
@@ -55,7 +55,10 @@ def server() -> Iterator[S3Server]:
 def filled(server: S3Server, lab_folder: Path) -> S3Server:
     """Return a server with a lab's release, an Allen one, and one of the form of the ABC Atlas."""
     server.make_bucket("lab-bucket")
-    publish(lab_folder, lambda key, data: server.put("lab-bucket", f"lab/{key}", data))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "of-a-test")
+        publish(lab_folder, version="1.0.0", to=LAB, endpoint=server.url, progress=False)
     server.make_bucket(BUCKET)
     make_release(lambda key, data, **_: server.put(BUCKET, key, data))
     server.make_bucket("cell-atlas")
@@ -75,18 +78,15 @@ def endpoint(filled: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
 def published(lab_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder that a lab was published to."""
     root = tmp_path_factory.mktemp("published") / "lab"
-    publish(lab_folder, into_folder(root))
+    publish(lab_folder, version="1.0.0", project="lab", to=root, progress=False)
     return root
 
 
 @pytest.fixture(scope="session")
-def zipped(published: Path) -> Path:
+def zipped(published: Path, lab_folder: Path) -> Path:
     """Return a ZIP file with the same."""
     path = published.parent / "lab.zip"
-    with zipfile.ZipFile(path, "w") as target:
-        for file in sorted(published.rglob("*")):
-            if file.is_file():
-                target.write(file, file.relative_to(published).as_posix())
+    publish(lab_folder, version="1.0.0", project="lab", to=path, progress=False)
     return path
 
 

@@ -292,11 +292,14 @@ class _Finder:
             ]
         else:
             return None
-        found = [form for one in below[:1000] if (form := self.at(one)) is not None]
+        found = {
+            one.name.rpartition("/")[2]: form
+            for one in below[:1000]
+            if (form := self.at(one)) is not None
+        }
         if len(found) > 1:
-            names = [form.project for form in found]
-            raise _several(place.name, names)
-        return found[0] if found else None
+            raise _several(place.name, list(found))
+        return next(iter(found.values()), None)
 
 
 def _projects(names: Iterable[str]) -> list[str]:
