@@ -200,6 +200,30 @@ def test_a_published_folder_is_used_where_it_is_and_left_as_it_is(published: Pat
     assert sorted(published.rglob("*")) == before
 
 
+def test_two_versions_of_a_folder_do_not_mix(lab_folder: Path, tmp_path: Path) -> None:
+    folder, root = tmp_path / "lab", tmp_path / "published"
+    shutil.copytree(lab_folder, folder)
+    publish(folder, version="1.0.0", project="lab", to=root, progress=False)
+    lab = FolderArchive(folder)
+    session = fascicle.find(datasets="trials", archives=lab)[0]
+    name = session.list("trials.stimOff_times")[0]
+    first = np.load(session.file(name))
+    np.save(session.file(name), -first)
+    removed = fascicle.find(archives=lab)[-1]
+    shutil.rmtree(removed.path)
+    fascicle.index(folder)
+    publish(folder, version="1.1.0", project="lab", to=root, progress=False)
+    new, old = fascicle.open(root), fascicle.open(f"{root}@1.0.0")
+    assert isinstance(new, ReleaseArchive) and new.versions == ["1.0.0", "1.1.0"]
+    assert np.array_equal(np.load(old.open(session.eid).file(name)), first, equal_nan=True)
+    assert np.array_equal(np.load(new.open(session.eid).file(name)), -first, equal_nan=True)
+    assert set(old.catalogue().eids()) - set(new.catalogue().eids()) == {removed.eid}
+    assert old.open(removed.eid).file(removed.list()[0]).is_file()
+    for release in (new, old):
+        found = fascicle.find(region="root", archives=release)
+        assert len(found) and "@" not in new.name
+
+
 def test_a_store_takes_the_files_of_a_folder(published: Path, tmp_path: Path) -> None:
     release = fascicle.open(published, store=tmp_path / "store")
     session = fascicle.find(datasets="trials", archives=release)[0]
