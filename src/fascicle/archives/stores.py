@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fascicle import settings
+from fascicle.archives.search import named_archives
 from fascicle.formats.versions import Version, is_version
 from fascicle.transfer.ledger import HIDDEN
 from fascicle.transfer.parts import is_part
@@ -132,9 +133,7 @@ def known_stores() -> list[Path]:
     with contextlib.suppress(OSError):
         places += sorted(Path(e.path) for e in os.scandir(releases_dir()) if e.is_dir())
     places.append(settings.one_cache_dir())
-    for part in os.environ.get("FASCICLE_ARCHIVES", "").split(os.pathsep):
-        if part.strip() and "://" not in part:
-            places.append(Path(part.strip()).expanduser())
+    places += [Path(place).expanduser() for place in named_archives() if "://" not in place]
     return [p for p in dict.fromkeys(Path(os.path.abspath(p)) for p in places) if p.is_dir()]
 
 
