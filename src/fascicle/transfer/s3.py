@@ -90,6 +90,7 @@ class Address(NamedTuple):
 
 # What needs no look at its parts and no quoting, as most addresses of a plan with very many.
 _SIMPLE = re.compile(r"(https?://[A-Za-z0-9._:-]+)/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+_SIMPLE_S3 = re.compile(r"s3://([a-z0-9.-]+)/([A-Za-z0-9._~/-]*)")
 
 #: Of what needs no request.
 NOWHERE = Address("", "", False)
@@ -106,6 +107,9 @@ def address(source: Source, access: Access) -> Address:
     simple = None if source.version else _SIMPLE.fullmatch(source.url)
     if simple is not None:
         return Address(source.url, simple[1], False)
+    simple = _SIMPLE_S3.fullmatch(source.url)
+    if simple is not None:
+        return _object(simple[1], simple[2], source.version, access)
     parts = urlsplit(source.url)
     if parts.scheme in ("http", "https") and parts.netloc:
         url = source.url.partition("#")[0].replace(" ", "%20")
@@ -123,23 +127,27 @@ def address(source: Source, access: Access) -> Address:
             f"no way to fetch {source.url!r}",
             hint="an address begins with https://, http://, s3://bucket/ or file:///",
         )
-    bucket, key = parts.netloc, quote(source.url[len("s3://") + len(parts.netloc) + 1 :], safe="/~")
-    if access.endpoint:
-        base = f"{access.endpoint.rstrip('/')}/{bucket}"
-    else:
-        home = f"s3.{access.region}.amazonaws.com" if access.region else "s3.amazonaws.com"
-        # a wildcard certificate is good for one label only
-        base = f"https://{home}/{bucket}" if "." in bucket else f"https://{bucket}.{home}"
-    url = f"{base}/{key}"
-    if source.version:
-        url += f"?versionId={quote(source.version, safe='')}"
-    return Address(url, _host(base), True)
+    key = quote(source.url[len("s3://") + len(parts.netloc) + 1 :], safe="/~")
+    return _object(parts.netloc, key, source.version, access)
+
+
+def _object(bucket: str, key: str, version: str, access: Access) -> Address:
+    base, host = _bucket(bucket, access.endpoint, access.region)
+    query = f"?versionId={quote(version, safe='')}" if version else ""
+    return Address(f"{base}/{key}{query}", host, True)
 
 
 @functools.lru_cache
-def _host(base: str) -> str:
+def _bucket(name: str, endpoint: str, region: str) -> tuple[str, str]:
+    """Return the address of a bucket, and its host."""
+    if endpoint:
+        base = f"{endpoint.rstrip('/')}/{name}"
+    else:
+        home = f"s3.{region}.amazonaws.com" if region else "s3.amazonaws.com"
+        # a wildcard certificate is good for one label only
+        base = f"https://{home}/{name}" if "." in name else f"https://{name}.{home}"
     split = urlsplit(base)
-    return f"{split.scheme}://{split.netloc}"
+    return base, f"{split.scheme}://{split.netloc}"
 
 
 def _profile() -> tuple[str, str, str]:
