@@ -495,6 +495,21 @@ def test_a_catalogue_is_made_once(endpoint: str, monkeypatch: pytest.MonkeyPatch
     assert len(made) == 2
 
 
+def test_a_second_opening_needs_neither_tables_nor_pandas(endpoint: str) -> None:
+    release = fascicle.open(f"{VBN}@0.10.0")
+    for table in release.store.rglob("*.csv"):  # type: ignore[union-attr]
+        table.unlink()
+    code = (
+        "import fascicle, sys\n"
+        "found = fascicle.find(region='VISp', session_type='EPHYS*', archives=sys.argv[1])\n"
+        "print(len(found.eids), sorted({'pandas', 'numpy', 'pyarrow'} & set(sys.modules)))\n"
+    )
+    command = [sys.executable, "-c", code, release.name]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    n = len(fascicle.find(region="VISp", session_type="EPHYS*", archives=release))
+    assert run.stdout.split(maxsplit=1) == [str(n), "[]\n"]
+
+
 # -- which release is meant -----------------------------------------------------------------------
 
 

@@ -68,7 +68,7 @@ class Sessions:
 
         One row per session with ``archive``, ``eid`` (text), ``lab``, ``subject``, ``date``,
         ``number``, ``task_protocol`` and ``projects``; where an archive gives its sessions ids of
-        its own, ``native_id`` (text, empty for sessions of other archives); after a search by region also
+        its own, ``native_id`` (text, empty for sessions of others); after a search by region also
         ``n_insertions``, ``n_channels`` (recording sites in the region) and ``probes``.
         """
         if self._frame is None:
