@@ -352,3 +352,25 @@ def test_a_ledger_is_read_once_by_a_process_and_not_believed_after_it_is_gone(
     assert not Ledger(store).rows()
     fetch(server, store, quick, "/a").raise_for_failed()
     assert list(Ledger(store).rows()) == ["a"]
+
+
+def test_a_process_that_has_very_many_files_open(server, store, quick) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, before[1]), before[1]))
+    opened = []
+    try:
+        with open(os.devnull) as null:
+            opened = [os.dup(null.fileno()) for _ in range(1100)]
+        files = {f"/f{i}.npy": noise(1000, i) for i in range(50)}
+        files["/large"] = noise(40 << 20)
+        for path, data in files.items():
+            server.put(path, data)
+        # other bounds than those of other tests, so that no connection of theirs is used
+        fetch(server, store, replace(quick, retries=5), *files).raise_for_failed()
+    finally:
+        for fd in opened:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert all((store / path[1:]).read_bytes() == data for path, data in files.items())
