@@ -61,6 +61,7 @@ def _take(limits: Limits, settings: tuple[str, ...]) -> Transport | None:
         for one in reversed(_kept):
             if one not in old and (one.limits, one.settings) == (limits, settings):
                 found = one.transport
+                found.n_bytes = 0
                 break
         _kept[:] = [one for one in _kept if one not in old and one.transport is not found]
     for one in old:

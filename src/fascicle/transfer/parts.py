@@ -97,6 +97,7 @@ class Part:
         self.path = path
         self.fd = fd
         self.found = found
+        self._discarded = False
 
     @classmethod
     def begin(cls, target: Path, source: Source) -> Part:
@@ -150,6 +151,8 @@ class Part:
         )
         new.write_text(text, encoding="utf-8")
         os.replace(new, place)
+        if self._discarded:  # meanwhile, by another thread
+            self.drop_note()
 
     def drop_note(self) -> None:
         """Forget progress: what is on disk is of no use."""
@@ -163,6 +166,7 @@ class Part:
 
     def discard(self) -> None:
         """Remove the part."""
+        self._discarded = True
         self.close()
         self.path.unlink(missing_ok=True)
         self.drop_note()
