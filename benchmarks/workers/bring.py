@@ -106,13 +106,16 @@ class Allen:
     def bring(self, files: list[dict], target: Path) -> None:
         from hashlib import blake2b
 
+        from tqdm import tqdm
+
         for f in files:
             path = target / f["path"]
             path.parent.mkdir(parents=True, exist_ok=True)
             body = self.client.get_object(Bucket=BUCKET, Key=f["path"], VersionId=VERSION)["Body"]
-            with path.open("wb") as out:
+            with path.open("wb") as out, tqdm(total=f["size"], unit="B", unit_scale=True) as bar:
                 for chunk in body.iter_chunks(1024):
                     out.write(chunk)
+                    bar.update(len(chunk))
             digest = blake2b()
             with path.open("rb") as again:
                 while piece := again.read(1_000_000):
