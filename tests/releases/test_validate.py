@@ -90,6 +90,24 @@ def test_names(folder: Path) -> None:
     assert not rules
 
 
+def test_a_recording_in_a_wrong_folder_is_not_passed_over(folder: Path) -> None:
+    lost = [
+        "lab/Subjects/m+4/2024-01-02/001/alf/spikes.times.npy",
+        "lab/Subjects/mouse 7/2024-01-02/001/alf/spikes.times.npy",
+        "lab/Subjects/m-7/2024-13-02/001/alf/spikes.times.npy",
+        f"{SESSION}/alf/probe 00/spikes.times.npy",
+    ]
+    for path in lost:
+        save(folder / path, 3)
+        _write((folder / path).with_name("notes.txt"))
+        _write((folder / path).with_name(".DS_Store"))
+    rules = found(folder)
+    assert sorted(rules["bad-folder"]) == sorted(lost)
+    assert len(rules["not-a-dataset"]) == len(rules["system-file"]) == 4
+    report = validate(folder)
+    assert not report.ok and "bad-folder (4)" in str(report)
+
+
 def test_contents(folder: Path) -> None:
     alf = folder / SESSION / "alf"
     _write(alf / "a.empty.npy", b"")
@@ -162,7 +180,7 @@ def test_links_and_missing_files(folder: Path, tmp_path: Path) -> None:
         f"{SESSION}/alf/a.link.npy",
         f"{SESSION}/alf/linked/x.data.npy",
     ]
-    assert f"{SESSION}/alf/c.gone.npy" in rules["not-a-dataset"]
+    assert f"{SESSION}/alf/c.gone.npy" in rules["missing-file"]
     assert not any("b.link" in path for paths in rules.values() for path in paths)
 
 

@@ -23,6 +23,14 @@ from fascicle.catalogue.schema import HIDDEN
 
 #: How the reasons begin of what may well be there.
 UNREADABLE = "cannot be read"
+#: The reason where a file has the name of a dataset, and its content is elsewhere or nowhere.
+DANGLING = "a link to a file that is not there"
+_NO_SESSION = "is no session folder of the convention"
+_NO_COLLECTION = "is no collection with an optional #revision# at its end"
+_NO_DATE = "is no date of the calendar"
+_TWIN = "names the same session as"
+#: What reasons say of files that may be datasets, in folders that are not as they should be.
+LOST = (_NO_SESSION, _NO_COLLECTION, _NO_DATE, _TWIN)
 _UP = "a link to a folder above it"
 _OWN = frozenset({"sessions.pqt", "datasets.pqt", "insertions.pqt", "cache_info.json", HIDDEN})
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -155,7 +163,7 @@ def _drop_twins(
     for key, several in twins.items():
         several.sort(key=_preference)
         kept[key] = several[0]
-        reason = f"names the same session as {several[0].path}"
+        reason = f"{_TWIN} {several[0].path}"
         for s in several[1:]:
             rejected.extend((f"{s.path}/{p}".rstrip("/"), reason) for p in s.rel_paths or [""])
     return list(kept.values())
@@ -234,7 +242,7 @@ def _is_date(name: str) -> bool:
 def _outside(parts: tuple[str, ...]) -> str:
     for p in parts:
         if _DATE.fullmatch(p) and not _is_date(p):
-            return f"{p} is no date of the calendar"
+            return f"{p} {_NO_DATE}"
     return "not in a session folder (subject/YYYY-MM-DD/number)"
 
 
@@ -257,7 +265,7 @@ class _Judge:
         problem = self.folders.get(folder)
         if problem is None:
             if spec.parse_folder(folder) is None:
-                problem = f"{folder!r} is no collection with an optional #revision# at its end"
+                problem = f"{folder!r} {_NO_COLLECTION}"
             else:
                 problem = _encodable(folder)
             self.folders[folder] = problem
@@ -292,7 +300,7 @@ def _scan_session(root: str, parts: tuple[str, ...], judge: _Judge) -> FoundSess
     path = "/".join(parts)
     session = FoundSession(lab, parts[-3], Date.fromisoformat(parts[-2]), int(parts[-1]), path)
     if spec.parse_session("/".join(parts[-5 if lab else -3 :])) is None:
-        session.problem = f"{_readable(path)!r} is no session folder of the convention"
+        session.problem = f"{_readable(path)!r} {_NO_SESSION}"
     else:
         session.problem = _encodable(path)
     problem = session.problem
@@ -331,7 +339,7 @@ def _scan_session(root: str, parts: tuple[str, ...], judge: _Judge) -> FoundSess
                     record((st.st_size, st.st_mtime_ns, st.st_ctime_ns, inode))
                     continue
             except FileNotFoundError:
-                reason = "a link to a file that is not there" if e.is_symlink() else "went away"
+                reason = DANGLING if e.is_symlink() else "went away"
             except OSError as error:
                 reason = _reason(error)
             rejected.append((f"{path}/{rel}", reason))

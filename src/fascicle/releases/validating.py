@@ -108,7 +108,7 @@ def examine(found: Prepared) -> tuple[Report, list[Row]]:
 
 def _rejected(rejected: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     """Sort what the index left out by why that is."""
-    from fascicle.catalogue.scan import UNREADABLE
+    from fascicle.catalogue.scan import DANGLING, LOST, UNREADABLE
 
     for path, reason in rejected:
         parts = path.casefold().split("/")
@@ -121,6 +121,10 @@ def _rejected(rejected: Iterable[tuple[str, str]]) -> Iterator[Finding]:
             or not SYSTEM_FOLDERS.isdisjoint(parts)
         ):
             yield Finding("system-file", path, "left by an operating system or an editor")
+        elif reason == DANGLING:  # as in a folder of DataLad whose content was not brought
+            yield Finding("missing-file", path, f"it is {reason}")
+        elif any(text in reason for text in LOST) and _parse(path.rpartition("/")[2]):
+            yield Finding("bad-folder", path, reason)
         else:
             yield Finding("not-a-dataset", path, reason)
 
