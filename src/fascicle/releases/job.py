@@ -168,11 +168,13 @@ class Job:
         if mine != theirs or About.of(existing.about) != self.about:
             mine_by, theirs_by = {p: s for _, p, s in mine}, {p: s for _, p, s in theirs}
             paths = sorted(p for p in {*mine_by, *theirs_by} if mine_by.get(p) != theirs_by.get(p))
-            what = "what it says of itself"
-            if paths:
-                what = f"{paths[0]}" + (f" and {len(paths) - 1:,} more" if len(paths) > 1 else "")
+            what = "what it says of itself differs"
+            if len(paths) == 1:
+                what = f"{paths[0]} differs"
+            elif paths:
+                what = f"{paths[0]} and {len(paths) - 1:,} more differ"
             raise VersionExists(
-                f"{self.target.name} has {self.project} {self.version} already, and {what} differs",
+                f"{self.target.name} has {self.project} {self.version} already, and {what}",
                 hint="what was published is never changed: choose the next version, such as "
                 f"{next_version(Version(self.version))}",
             )

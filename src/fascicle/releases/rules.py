@@ -38,7 +38,7 @@ RULES = {
         Rule("missing-file", "error", "files of the index that are not there", True),
         Rule("link-outside", "error", "links that lead out of the folder", True),
         Rule("bad-path", "error", "paths that cannot be written on every system", True),
-        Rule("bad-folder", "error", "recordings in folders that the convention does not know", True),
+        Rule("bad-folder", "error", "recordings in folders with names of no convention", True),
         Rule("same-path", "error", "paths that are one file where case does not count", True),
         Rule("empty-file", "error", "files without a byte"),
         Rule("truncated-file", "error", "files that end before their header says"),
