@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import subprocess
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +17,12 @@ import pytest
 import fascicle
 from fascicle.archives import FolderArchive
 from fascicle.archives.layout import RECORD
+from fascicle.archives.sizes import with_sizes
 from fascicle.demo.release import BUCKET, PROJECT, make_release
 from fascicle.errors import OfflineError
 from fascicle.releases import publish
 from fascicle.testing.s3 import S3Server
-from fascicle.transfer import Ledger, verify_store
+from fascicle.transfer import Ledger, Source, make_plan, verify_store
 
 LAB = "s3://lab-bucket/lab"
 
@@ -191,3 +193,44 @@ def test_the_official_client_opens_a_whole_release(lab_folder, tmp_path, one_pyt
     assert loaded and all(
         n == len(lab.open(eid).read("trials.choice")) for eid, n in loaded.items()
     )
+
+
+# -- sizes that the manifest does not have --------------------------------------------------------
+
+
+def test_sizes_are_those_that_the_bucket_lists(tmp_path, endpoint, monkeypatch):
+    place = f"s3://{BUCKET}/{PROJECT}@0.10.0"
+    release = fascicle.open(place)
+    for plan in (
+        fascicle.get(release, to=tmp_path / "to"),
+        fascicle.get(release),
+        fascicle.get(fascicle.find(archives=release, datasets="*.nwb")[:1], to=tmp_path / "one"),
+    ):
+        assert plan.to_fetch and plan.unknown_sizes == 0 and plan.bytes > 0
+    small = fascicle.get(release, to=tmp_path / "to", max_size=10)
+    assert len(small) == 0
+    monkeypatch.setenv("FASCICLE_OFFLINE", "1")
+    assert fascicle.get(release, to=tmp_path / "to").unknown_sizes > 0
+
+
+@pytest.mark.parametrize("status", [403, 500, 200])
+def test_a_bucket_that_lists_nothing_leaves_sizes_unknown(tmp_path, status):
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Refusing(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"no")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{web.server_port}"
+        pairs = [(Source(f"{url}/bucket/a%20b.nwb", hash="ab" * 32, algorithm="sha256"), "a.nwb")]
+        plan = with_sizes(make_plan(pairs, store=tmp_path), endpoints=[url])
+        web.shutdown()
+    assert plan.unknown_sizes == 1

@@ -543,6 +543,18 @@ def test_a_plan_says_what_is_missing(cache: Cache) -> None:
     assert Path(cache.data_path(0)["local_path"]).is_file()
 
 
+def test_a_plan_knows_the_sizes_that_the_bucket_lists(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = cache.plan()
+    assert plan.unknown_sizes == 0 and plan.bytes > 0
+    result = plan.run(progress=False)
+    assert all(o.item.target.stat().st_size == o.item.source.size for o in result.items)
+    other = Cache.from_s3_cache(tmp_path / "other", metadata="lazy")
+    monkeypatch.setenv("FASCICLE_OFFLINE", "1")
+    assert other.plan([0]).unknown_sizes == 1
+
+
 def test_equal_files_of_versions_are_fetched_once(cache: Cache) -> None:
     load(cache, "0.2.0")
     cache.load_manifest(name("0.3.0"))

@@ -37,6 +37,40 @@ def test_a_real_endpoint(server: S3Server) -> None:
     assert bucket.list("other/") == []
 
 
+def test_sizes_of_some(server: S3Server) -> None:
+    server.make_bucket("sizes")
+    for n in range(2500):
+        server.put("sizes", f"p/{n:05d}/x ü.nwb", b"x" * (n % 7))
+    bucket = Bucket("sizes", endpoint=server.url)
+    sizes = {f"p/{n:05d}/x ü.nwb": n % 7 for n in (3, 4, 1500, 2499)}
+    keys = list(sizes)
+    assert bucket.sizes(keys) == sizes
+    assert bucket.sizes(keys, pages=1) == {key: sizes[key] for key in keys[:2]}
+    assert bucket.sizes([*keys, "p/none", "zzz"], pages=9) == bucket.sizes(keys)
+    assert bucket.sizes([]) == {}
+    with pytest.raises(RemoteNotFound):
+        Bucket("no-such-bucket", endpoint=server.url).sizes(["x"])
+
+
+def test_a_server_that_knows_no_start_ends_soon() -> None:
+    page = (
+        b"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t"
+        b"</NextContinuationToken><Contents><Key>a</Key><Size>5</Size></Contents></ListBucketResult>"
+    )
+    asked = []
+
+    def respond(handler: BaseHTTPRequestHandler, n: int) -> None:
+        asked.append(n)
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(page)))
+        handler.end_headers()
+        handler.wfile.write(page)
+
+    with answering(respond) as bucket:
+        assert bucket.sizes(["a", "m", "z"]) == {"a": 5}
+    assert len(asked) == 2
+
+
 def test_no_such_bucket(server: S3Server) -> None:
     with pytest.raises(RemoteNotFound, match="no-such-bucket"):
         Bucket("no-such-bucket", endpoint=server.url).list("x")

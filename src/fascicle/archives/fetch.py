@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace as changed
 from pathlib import Path
 from posixpath import normpath
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
@@ -295,6 +295,7 @@ def _plan(
             learn(targets)  # what other versions have
             after = (Noted(archive),)
         plan = make_plan(zip(sources, targets, strict=True), store=store, verify=verify)
+        plan = _sized(archive, plan)
         return changed(plan, notes=(*plan.notes, *notes), after=after)
     cat = archive.catalogue()
     homes: dict[UUID, str] = {}
@@ -308,9 +309,15 @@ def _plan(
         place = normpath(f"{homes[ref.eid]}/{ref.path}")
         pairs.append((source, place))
         places[place] = ref.eid.bytes, ref.path
-    plan = make_plan(pairs, store=folder, verify=verify)
+    plan = _sized(archive, make_plan(pairs, store=folder, verify=verify))
     kept = (Kept(archive, folder, places),) if places else ()
     return changed(plan, notes=(*plan.notes, *notes), after=kept)
+
+
+def _sized(archive: Archive, plan: Plan) -> Plan:
+    """Return a plan with sizes that are not on record, where the archive can find them out."""
+    sized = getattr(archive, "sized", None)
+    return plan if sized is None else cast("Plan", sized(plan))
 
 
 def _whole(archive: Archive, folder: Path | None, verify: Verify, *, some: bool) -> Plan:
@@ -326,7 +333,7 @@ def _whole(archive: Archive, folder: Path | None, verify: Verify, *, some: bool)
         eids = archive.catalogue().eids()
         refs, notes = _refs(archive, eids, None, None, None, True, "CRITICAL")
         return _plan(archive, refs, folder, verify, notes)
-    plan = make_plan(files(), store=folder, verify=verify)
+    plan = _sized(archive, make_plan(files(), store=folder, verify=verify))
     tables = {folder / name for name in TABLES}
     complete = tables <= {item.target for item in plan.items}
     if complete and not some and not _has_own_tables(folder):

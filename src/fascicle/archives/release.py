@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from fascicle.archives.bringing import Bringer
     from fascicle.catalogue import Catalogue
     from fascicle.transfer.bars import Shown
+    from fascicle.transfer.plan import Plan
 
 
 class ReleaseArchive:
@@ -333,6 +334,16 @@ class ReleaseArchive:
             (entry, form.source(manifest, entry), form.target(manifest, entry))
             for entry in manifest.files()
         ]
+
+    def sized(self, plan: Plan) -> Plan:
+        """Return a plan with the sizes that the bucket lists, where the manifest has none.
+
+        Nothing is asked without a network, and what is not soon found stays unknown.
+        """
+        from fascicle.archives.sizes import with_sizes
+
+        place = self._form.place
+        return with_sizes(plan, endpoints=[getattr(place, "endpoint", "")], access=place.access)
 
     def learn(self, paths: Sequence[Path]) -> None:
         """Look for the content of missing files in other versions that another reader fetched."""

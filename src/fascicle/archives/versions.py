@@ -174,6 +174,14 @@ class Versions:
             )
         return plan
 
+    def sized(self, plan: Plan) -> Plan:
+        """Return a plan with the sizes that the bucket lists, where the manifest has none."""
+        from fascicle.archives.sizes import with_sizes
+
+        if self.bucket is None:
+            return plan
+        return with_sizes(plan, endpoints=[self.bucket.endpoint or ""], access=self.bucket.access)
+
     def require(self, manifest: Manifest, entry: FileEntry) -> None:
         """Make sure that a file is here, or can be fetched.
 

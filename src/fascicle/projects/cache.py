@@ -177,6 +177,8 @@ class ProjectCache(VersionedCache):
     def plan(self, file_ids: Iterable[str | int] | None = None) -> Plan:
         """Say what it takes to have data files here; nothing is fetched.
 
+        Sizes that are not in the manifest are those that the bucket lists, where it soon does.
+
         Parameters
         ----------
         file_ids : iterable of str or int, optional
@@ -189,7 +191,8 @@ class ProjectCache(VersionedCache):
             ``plan.select(...)`` takes some of it, ``plan.run()`` fetches it.
         """
         keys = self.manifest.data_files if file_ids is None else file_ids
-        return self._versions.plan(self.manifest, [self._data_entry(key) for key in keys])
+        plan = self._versions.plan(self.manifest, [self._data_entry(key) for key in keys])
+        return self._versions.sized(plan)
 
     def download_data(self, file_id: str | int) -> Path:
         """Return the path of a data file, which is fetched if it is not here, and verified."""
