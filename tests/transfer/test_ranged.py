@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import pickle
 import random
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
-from fascicle.errors import ChangedRemote, OfflineError, RemoteNotFound, ServerError
-from fascicle.transfer import RangedFile, Source, open_ranged
+from fascicle.errors import (
+    ChangedRemote,
+    ConfigurationError,
+    OfflineError,
+    RemoteNotFound,
+    ServerError,
+)
+from fascicle.transfer import Access, RangedFile, Source, open_ranged
 
 DATA = random.Random(0).randbytes(5_000_000)
 
@@ -115,8 +126,8 @@ def test_what_cannot_be_read(server, quick, monkeypatch, transport) -> None:
     with pytest.raises(RemoteNotFound):
         open_ranged(server.base + "/none", limits=quick)
     server.put("/z", DATA, encoding="gzip", ranges=False)
-    with pytest.raises(ServerError, match="compressed"):
-        open_ranged(server.base + "/z", limits=quick)
+    with open_ranged(server.base + "/z", limits=quick) as f:
+        assert f.read() == DATA
     monkeypatch.setenv("FASCICLE_OFFLINE", "1")
     with pytest.raises(OfflineError):
         open_ranged(server.base + "/x", limits=quick)
@@ -126,3 +137,71 @@ def test_a_local_file(tmp_path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     with open_ranged(Source((tmp_path / "x").as_uri())) as f:
         assert f.seek(1) == 1 and f.read() == b"bc"
+
+
+def test_a_file_of_this_machine_is_one_like_the_others(tmp_path) -> None:
+    (tmp_path / "a b.bin").write_bytes(DATA)
+    for name in (tmp_path / "a b.bin", str(tmp_path / "a b.bin"), (tmp_path / "a b.bin").as_uri()):
+        with open_ranged(name) as f:
+            assert (f.size, f.requests, f.bytes_read) == (len(DATA), 0, 0)
+            assert f.read(10) == DATA[:10]
+            assert f.read_at(1_000_000, 5) == DATA[1_000_000:1_000_005] and f.tell() == 10
+            with pickle.loads(pickle.dumps(f)) as again:
+                assert again.read(5) == DATA[10:15]
+    with pytest.raises(RemoteNotFound, match="none"):
+        open_ranged(tmp_path / "none.bin")
+    with pytest.raises(ConfigurationError, match="folder"):
+        open_ranged(tmp_path)
+
+
+def test_a_member_of_a_zip_file_is_one_like_the_others(tmp_path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as whole:
+        whole.writestr("a/x.bin", DATA)
+        whole.writestr("a/y.bin", DATA, zipfile.ZIP_STORED)
+    for name in ("x", "y"):
+        with open_ranged(f"zip://{tmp_path}/x.zip!/a/{name}.bin") as f:
+            f.seek(-9, 2)
+            assert f.read() == DATA[-9:] and f.size == len(DATA)
+            with pickle.loads(pickle.dumps(f)) as again:
+                assert again.tell() == len(DATA) and again.read_at(7, 3) == DATA[7:10]
+
+
+def test_it_pickles_without_credentials(source, server, quick, transport) -> None:
+    access = Access(key="me", secret="hush-hush", token="tok-tok")
+    with open_ranged(source, limits=quick, access=access, block_size=10_000) as f:
+        f.seek(70)
+        packed = pickle.dumps(f)
+        assert b"hush" not in packed and b"tok-tok" not in packed
+        with pickle.loads(packed) as again:
+            assert again.read(1000) == DATA[70:1070] and again.requests == 1
+        server.put("/x", DATA[::-1])
+        with pytest.raises(ChangedRemote):
+            pickle.loads(packed)
+
+
+def test_a_whole_body_that_is_compressed_unasked(quick, transport) -> None:
+    class Compressing(BaseHTTPRequestHandler):
+        cut = 0
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            body = gzip.compress(DATA)
+            body = body[: len(body) - self.cut]
+            self.send_response(200)
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Compressing) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{web.server_port}/x.npy"
+        with open_ranged(url, limits=quick) as f:
+            f.seek(4_000_000)
+            assert f.size == len(DATA) and f.read(9) == DATA[4_000_000:4_000_009]
+        Compressing.cut = 1000
+        with pytest.raises(ServerError, match="harmed"):
+            open_ranged(url, limits=quick)
+        web.shutdown()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fascicle.transfer.bucket import Bucket, Listed
     from fascicle.transfer.ledger import Check, Ledger, Row, verify_store
     from fascicle.transfer.limits import Limits
+    from fascicle.transfer.localfile import LocalFile
     from fascicle.transfer.places import (
         FolderPlace,
         Place,
@@ -39,6 +40,7 @@ __all__ = [
     "Ledger",
     "Limits",
     "Listed",
+    "LocalFile",
     "Outcome",
     "Place",
     "Plan",
@@ -67,6 +69,7 @@ _HOMES = {
     "Outcome": "result",
     "Place": "places",
     "Plan": "plan",
+    "LocalFile": "localfile",
     "RangedFile": "ranged",
     "Result": "result",
     "Row": "ledger",

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import tempfile
 import threading
 import time
 from collections import OrderedDict
 from dataclasses import replace
+from pathlib import Path
 from typing import IO, Any
 
 from fascicle import settings
-from fascicle.errors import ChangedRemote, OfflineError, ServerError
+from fascicle.errors import (
+    ChangedRemote,
+    OfflineError,
+    ServerError,
+)
 from fascicle.transfer.answers import judge, other_region
 from fascicle.transfer.client import Answer, Head, Request, make_transport
-from fascicle.transfer.decode import decoder_for
+from fascicle.transfer.decode import Decoder, decoder_for
 from fascicle.transfer.limits import Limits
+from fascicle.transfer.localfile import LocalFile, open_local
 from fascicle.transfer.parts import Tag
 from fascicle.transfer.s3 import Access, address
 from fascicle.transfer.source import Source
 from fascicle.transfer.stream import CONTENT_RANGE
 
 _AHEAD = 8
+_UNREACHABLE = 2
 
 
 class RangedFile(io.RawIOBase):
@@ -73,6 +81,7 @@ class RangedFile(io.RawIOBase):
         self._limits = limits or Limits.from_environment()
         self._transport = make_transport(self._limits)
         self._block_size = block_size
+        self._cache_size = cache_size
         self._n_kept = max(2, cache_size // block_size)
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._position = 0
@@ -89,6 +98,21 @@ class RangedFile(io.RawIOBase):
         except BaseException:
             self.close()
             raise
+
+    def __reduce__(self) -> Any:
+        """Let another process open it anew, with credentials of its own."""
+        if self.closed:
+            raise ValueError("the file is closed")
+        place = replace(self._access, key="", secret="", token="")
+        state = self._tag, self.size, self._position
+        return _open_again, (
+            self.source,
+            self._block_size,
+            self._cache_size,
+            self._limits,
+            place,
+            *state,
+        )
 
     def readable(self) -> bool:
         """Return True."""
@@ -196,11 +220,14 @@ class RangedFile(io.RawIOBase):
             request = self._request(start + len(got), stop, reader)
             self.requests += 1
             answer = self._wait(request)
+            if reader.error is not None or answer.trouble:
+                reader.drop()
             if reader.error is not None:
                 raise reader.error
             if reader.status == 0 and answer.head is not None:
                 reader.on_head(answer.head)
             if reader.whole is not None and not answer.trouble:
+                reader.finish()
                 self._adopt(reader)
                 self._whole = reader.whole
                 return self._read(start, min(stop, self.size))
@@ -224,7 +251,10 @@ class RangedFile(io.RawIOBase):
                 Answer(answer.head, bytes(reader.data[:4096]), answer.trouble, answer.reason),
             )
             attempts += 1
-            if not verdict.again or attempts > self._limits.retries:
+            most = self._limits.retries
+            if verdict.unreachable:  # somebody waits for it
+                most = min(most, _UNREACHABLE)
+            if not verdict.again or attempts > most:
                 raise verdict.error
             pause = self._limits.backoff * 2 ** (attempts - 1) * random.uniform(0.5, 1.5)  # noqa: S311
             time.sleep(min(max(verdict.wait, pause), self._limits.max_wait))
@@ -277,6 +307,31 @@ class RangedFile(io.RawIOBase):
         return total == self.size and not self._tag.differs(tag)
 
 
+def _open_again(
+    source: Source,
+    block_size: int,
+    cache_size: int,
+    limits: Limits,
+    place: Access,
+    tag: Tag,
+    size: int,
+    position: int,
+) -> RangedFile:
+    """Open a file that another process had open; it has to be the same still."""
+    mine = Access.from_environment(endpoint=place.endpoint)
+    access = replace(mine, region=place.region or mine.region)
+    file = RangedFile(
+        source, block_size=block_size, cache_size=cache_size, limits=limits, access=access
+    )
+    if file.size != size or tag.differs(file._tag):
+        file.close()
+        raise ChangedRemote(
+            f"{source.url} changed on the server while it was open", hint="open it again"
+        )
+    file.seek(position)
+    return file
+
+
 class _Reader:
     """Takes one answer in: a range into memory, a whole file into a temporary one."""
 
@@ -286,6 +341,7 @@ class _Reader:
         self.status = 0
         self.data = bytearray()
         self.whole: IO[bytes] | None = None
+        self.coded: Decoder | None = None
         self.error: Exception | None = None
 
     def on_head(self, head: Head) -> bool:
@@ -298,9 +354,7 @@ class _Reader:
             except OSError as error:
                 self.error = error
                 return False
-            if coded is not None:
-                self.error = ServerError(f"{url}: compressed by the server, so no ranges of it")
-                return False
+            self.coded = coded
             self.whole = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the file
         elif head.status == 206:
             match = CONTENT_RANGE.fullmatch(head.get("content-range").strip())
@@ -316,27 +370,45 @@ class _Reader:
 
     def on_data(self, data: bytes) -> bool:
         """Take bytes in; return whether more are wanted."""
-        if self.whole is not None:
-            self.whole.write(data)
-        else:
+        if self.whole is None:
             self.data += data
-        return True
+            return True
+        try:
+            self.whole.write(data if self.coded is None else self.coded.feed(data))
+        except ValueError as error:
+            self.error = ServerError(f"{self.file.source.url}: a harmed body: {error}")
+        return self.error is None
+
+    def finish(self) -> None:
+        """Notice a compressed body that ends too early."""
+        try:
+            if self.coded is not None:
+                self.coded.finish()
+        except ValueError as error:
+            self.drop()
+            raise ServerError(f"{self.file.source.url}: a harmed body: {error}") from error
+
+    def drop(self) -> None:
+        """Give up what came of a whole body."""
+        if self.whole is not None:
+            self.whole.close()
+            self.whole = None
 
 
 def open_ranged(
-    source: Source | str,
+    source: Source | str | os.PathLike[str],
     *,
     block_size: int = 256 << 10,
     cache_size: int = 32 << 20,
     limits: Limits | None = None,
     access: Access | None = None,
-) -> RangedFile | io.BufferedReader:
+) -> RangedFile | LocalFile:
     """Open a remote file for reading anywhere in it.
 
     Parameters
     ----------
-    source : Source or str
-        A URL will do.
+    source : Source, str or path-like
+        A URL will do, or the path of a file.
     block_size : int
         Bytes that are asked for at least.
     cache_size : int
@@ -347,8 +419,9 @@ def open_ranged(
 
     Returns
     -------
-    RangedFile or io.BufferedReader
-        The latter for a ``file:`` or ``zip:`` URL.
+    RangedFile or LocalFile
+        The latter for a file of this machine, ``file:`` or ``zip:``. Both pickle, without what they
+        keep and without credentials.
 
     Raises
     ------
@@ -356,6 +429,8 @@ def open_ranged(
         If the file cannot be read.
     OfflineError
         If nothing may be fetched over a network.
+    ConfigurationError
+        If it is no address of a file.
 
     Examples
     --------
@@ -363,14 +438,17 @@ def open_ranged(
     >>> with open_ranged("https://example.org/session.nwb") as f, h5py.File(f) as h5:
     ...     h5["units/spike_times"][:100]                                # doctest: +SKIP
     """
-    given = Source(source) if isinstance(source, str) else source
-    local = given.local_path()
-    if local is not None:
-        return open(local, "rb")
-    if given.zip_member() is not None:
-        from fascicle.transfer.zips import open_member
-
-        return open_member(given)
+    given = source if isinstance(source, Source) else _named(source)
+    if given.is_local:
+        return open_local(given)
     return RangedFile(
         given, block_size=block_size, cache_size=cache_size, limits=limits, access=access
     )
+
+
+def _named(name: str | os.PathLike[str]) -> Source:
+    """Return the source that a URL, or the path of a file, names."""
+    text = os.fspath(name)
+    if "://" in text or text.startswith(("file:", "zip:")):
+        return Source(text)
+    return Source(Path(os.path.abspath(Path(text).expanduser())).as_uri())

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import quote
 
 from fascicle.errors import BadFileError, HashMismatch, RemoteNotFound, UnsafeTarget
@@ -216,7 +216,7 @@ def extract(source: Source, part: Path) -> None:
         )
 
 
-def open_member(source: Source) -> io.BufferedReader:
+def open_member(source: Source) -> io.RawIOBase:
     """Open a member for reading anywhere in it.
 
     One that is stored as it is, is read where it lies; another is first unpacked into a temporary
@@ -225,14 +225,14 @@ def open_member(source: Source) -> io.BufferedReader:
     path, name = source.zip_member() or (Path(), "")
     info = member(path, name)
     if info.compress_type == zipfile.ZIP_STORED:
-        return io.BufferedReader(_Slice(path, info), 256 << 10)
+        return _Slice(path, info)
     # it lives as long as what is returned
     whole = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
     try:
         for data in chunks(path, name):
             write_all(whole.fileno(), data)
         whole.seek(0)
-        return io.BufferedReader(whole, 256 << 10)
+        return cast("io.RawIOBase", whole)  # without a buffer it is one
     except BaseException:
         whole.close()
         raise
