@@ -207,7 +207,8 @@ CODE = {
     "fascicle(['get', 's3://hostile/visual-behavior-neuropixels', '--to', store])",
 }
 _RUN = """
-import resource, sys
+import re, sys
+from pathlib import Path
 store = sys.argv[1]
 try:
 {code}
@@ -215,7 +216,8 @@ except BaseException as error:
     print(type(error).__name__, error)
 else:
     print("opened")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# not what getrusage says, which begins with what the tests' own process had
+print(int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
 """
 
 
