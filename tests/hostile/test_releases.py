@@ -206,7 +206,7 @@ CODE = {
     "get": "from fascicle.cli.app import fascicle\n"
     "fascicle(['get', 's3://hostile/visual-behavior-neuropixels', '--to', store])",
 }
-_RUN = """
+_RUN = r"""
 import re, sys
 from pathlib import Path
 store = sys.argv[1]
