@@ -267,15 +267,23 @@ class Store:
         return len(record)
 
     def has_unrecorded_files(self) -> bool:
-        """Return whether there are files beside manifests, and no record of them."""
+        """Return whether there are files beside manifests, and no record of them.
+
+        What a first opening of ours left behind when it was killed does not count: files that the
+        ledger has, and parts of files, which the next one goes on with.
+        """
         if (self.root / RECORD).exists():
             return False
+        noted = {} if self.last_used() else self._ledger.rows()
         for where, folders, names in os.walk(self.root):
             if Path(where) == self.root:
                 folders[:] = [name for name in folders if name != HIDDEN]
                 names = [name for name in names if name != LAST_USED]
-            if any("json" not in name for name in names):
-                return True
+            for name in names:
+                if "json" in name or (name.startswith(".") and name.endswith(".part")):
+                    continue
+                if Path(where, name).relative_to(self.root).as_posix() not in noted:
+                    return True
         return False
 
     def _files(self) -> Iterator[Path]:

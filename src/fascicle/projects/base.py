@@ -176,7 +176,7 @@ class VersionedCache:
             self._load(self._known(pinned))
             return self
         last = "" if store.static else store.last_used()
-        if not last or not last.startswith(f"{self.config.project}_"):
+        if not last:
             self._load_latest(stacklevel=5)
         elif last not in names:
             warnings.warn(
@@ -302,7 +302,9 @@ class VersionedCache:
         self._versions.store.rebuild_record(progress=settings.show_progress())
 
     def _known(self, name: str) -> str:
-        wanted = manifest_name(self.config.project, name) if is_version(name) else name
+        wanted = str(name)
+        if is_version(wanted.removeprefix("v")):
+            wanted = manifest_name(self.config.project, wanted.removeprefix("v"))
         if wanted not in self._versions.names and wanted not in self._versions.refresh():
             names = self._versions.names
             raise VersionNotFound(
