@@ -23,6 +23,7 @@ from fascicle.archives.release import ReleaseArchive
 from fascicle.catalogue.identity import NAMESPACE
 from fascicle.demo.release import BUCKET, PROJECT, make_release
 from fascicle.errors import (
+    ALFObjectNotFound,
     BadFileError,
     ConfigurationError,
     HashMismatch,
@@ -32,6 +33,7 @@ from fascicle.errors import (
     NotHereError,
     OfflineError,
     SearchTermError,
+    SessionNotFound,
     VersionNotFound,
 )
 from fascicle.releases import publish
@@ -684,3 +686,75 @@ def test_what_is_no_manifest_of_the_atlas(content: bytes, tmp_path: Path) -> Non
     into_folder(tmp_path)("releases/20240330/manifest.json", content)
     with pytest.raises(ManifestError):
         fascicle.open(tmp_path)
+
+
+# -- names that people type -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [f"{VBN}@v0.3.0", f"{VBN}/{PROJECT}@v0.3.0"])
+def test_a_version_may_have_a_v_before_it(endpoint: str, place: str) -> None:
+    assert fascicle.open(place).version == "0.3.0"  # type: ignore[attr-defined]
+    assert fascicle.open(VBN, version="v0.3.0") == ReleaseArchive(f"{VBN}@0.3.0")
+
+
+def test_what_is_no_version_is_called_so(endpoint: str) -> None:
+    with pytest.raises(ConfigurationError, match="'latest' behind the @"):
+        fascicle.open(f"{VBN}@latest")
+
+
+def test_sessions_are_called_by_the_ids_of_the_release(endpoint: str) -> None:
+    archive = fascicle.open(VBN)
+    native = next(iter(archive.catalogue().meta["native_ids"].values()))
+    assert repr(archive.open(native)).startswith(f"<session {native} of ")
+    with pytest.raises(SessionNotFound, match="has no session 12345") as caught:
+        archive.open("12345")
+    assert "native_id" in caught.value.hint
+
+
+def test_a_file_that_is_no_object_is_called_so(endpoint: str) -> None:
+    session = fascicle.find(region="VISp", archives=VBN)[0]
+    (name,) = session.list()
+    with pytest.raises(ALFObjectNotFound, match="is a file, and no object") as caught:
+        session.load(name)
+    assert f'session.file("{name}")' in caught.value.hint
+
+
+def test_subjects_may_be_numbers(endpoint: str) -> None:
+    subject = fascicle.find(region="VISp", archives=VBN).frame["subject"][0]
+    found = fascicle.find(subject=int(subject), archives=VBN)
+    assert found.frame["subject"].unique().tolist() == [subject]
+    assert len(found) == len(fascicle.find(subject=subject, archives=VBN))
+
+
+def test_a_description_is_given_to_open(server: S3Server, endpoint: str, tmp_path: Path) -> None:
+    table = b"session,mouse,when,file_id\n1,m1,2020-01-01 10:00:00,0\n2,m2,2020-01-02 10:00:00,1\n"
+    server.make_bucket("own-data")
+
+    def entry(path: str, content: bytes) -> dict[str, str]:
+        return {
+            "url": f"https://own-data.s3.eu-west-1.amazonaws.com/own/{path}",
+            "version_id": server.put("own-data", f"own/{path}", content),
+            "file_hash": hashlib.blake2b(content).hexdigest(),
+        }
+
+    document = {
+        "project_name": "own",
+        "manifest_version": "1.0.0",
+        "metadata_file_id_column_name": "file_id",
+        "data_pipeline": [],
+        "metadata_files": {"sessions": entry("project_metadata/sessions.csv", table)},
+        "data_files": {str(n): entry(f"raw/{n}.nwb", b"%d" % n) for n in range(2)},
+    }
+    key = "own/manifests/own_project_manifest_v1.0.0.json"
+    server.put("own-data", key, json.dumps(document).encode())
+    described = tmp_path / "own.toml"
+    described.write_text(
+        'project = "own"\ntitle = "Own"\nbucket = "own-data"\n'
+        '[tables.sessions]\nindex = "session"\ndates = ["when"]\n'
+        '[catalogue]\nsessions = ["sessions"]\nsubject = "mouse"\ndate = "when"\n'
+    )
+    archive = fascicle.open("s3://own-data", project=described)
+    found = fascicle.find(date="2020-01-02", archives=[archive])
+    assert found.frame[["subject", "native_id"]].to_numpy().tolist() == [["m2", "2"]]
+    assert found[0].file("1.nwb").read_bytes() == b"1"
+    assert pickle.loads(pickle.dumps(archive)).open("1").list() == ["0.nwb"]

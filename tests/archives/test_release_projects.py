@@ -166,4 +166,7 @@ def test_the_command_line_reads_releases(ophys: Path) -> None:
     assert len(row["hash"]) == 128
     facts = json.loads(run("info", "951410079", "--json"))
     assert facts["native_id"] == "951410079" and facts["insertions"][0]["regions"]
-    assert "native_id     951410079" in run("info", "951410079")
+    said = run("info", "951410079")
+    assert "native_id     951410079" in said and "size not known" in said
+    (item, *_) = json.loads(run("get", "951410079", "--dry-run", "--json"))["items"]
+    assert item["target"].endswith("behavior_ophys_experiment_951980471.nwb")

@@ -173,7 +173,7 @@ def test_default_archives(small: Path, tmp_path: Path, monkeypatch: pytest.Monke
         ({"hemisphere": "left"}, "needs a region"),
         ({"hemisphere": "up", "region": "TH"}, "no hemisphere"),
         ({"hemisphere": "right", "region": -549}, "means the left"),
-        ({"subject": 5}, "no text"),
+        ({"lab": 5}, "no text"),
         ({"datasets": [""]}, "names no dataset"),
         ({"lab": "re:["}, "not valid"),
     ],

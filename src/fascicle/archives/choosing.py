@@ -156,6 +156,11 @@ class Shelf:
         if seen := self.matching(wanted, collection, qc):
             names = [spec.parse_name(split_path(self.paths[p]).name) for p in seen]
             attributes = sorted({parts.attribute for parts in names if parts is not None})
+            if not attributes:  # the files of some releases are no parts of objects
+                return ALFObjectNotFound(
+                    f"{wanted!r}{where} of {self.label} is a file, and no object",
+                    hint=f'session.file("{self.paths[seen[0]]}") returns its path',
+                )
             return ALFObjectNotFound(
                 f"{wanted!r}{where} of {self.label} has no such attribute or namespace",
                 hint=f"attributes: {', '.join(attributes)}",

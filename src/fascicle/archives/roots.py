@@ -58,10 +58,16 @@ def split_name(name: str | os.PathLike[str]) -> Named:
     """
     text = os.fspath(name)
     before, at, version = text.rpartition("@")
+    version = bare_version(version)
     is_suffix = at and before and (is_version(version) or _DATE.fullmatch(version))
     # A folder may be called so.
     if is_suffix and ("://" in text or not os.path.lexists(os.path.expanduser(text))):
         return Named(before.rstrip("/") or "/", version)
+    if at and text.lower().startswith("s3://") and "/" not in version and before.count("/") == 2:
+        raise ConfigurationError(
+            f"{version!r} behind the @ of {text} is no version",
+            hint=f"{before}@1.1.0; without it the newest is opened",
+        )
     path = text.partition("?")[0].partition("#")[0]
     if not path.endswith(".json"):
         return Named(text)
@@ -74,6 +80,18 @@ def split_name(name: str | os.PathLike[str]) -> Named:
     above = f"{folder}/".removesuffix(f"/{FOLDER}")
     inside = above != f"{folder}/"
     return Named(above.rstrip("/") or ".", known.text, f"{FOLDER if inside else ''}{file}")
+
+
+def bare_version(text: str) -> str:
+    """Return a version without the ``v`` that names of manifests have before it.
+
+    Examples
+    --------
+    >>> bare_version("v0.3.0")
+    '0.3.0'
+    """
+    bare = text.removeprefix("v")
+    return bare if is_version(bare) else text
 
 
 def is_release(name: str | os.PathLike[str]) -> bool:

@@ -42,6 +42,7 @@ def open_archive(
     version: str | None = None,
     store: str | os.PathLike[str] | None = None,
     endpoint: str | None = None,
+    project: str | os.PathLike[str] | None = None,
 ) -> Archive:
     """Open an archive.
 
@@ -59,6 +60,9 @@ def open_archive(
     endpoint : str, optional
         Of a release: S3 of another server than Amazon's; by default as ``AWS_ENDPOINT_URL_S3``
         says.
+    project : str or path-like, optional
+        Of a release: what its tables mean, where that is not known: a TOML file, as
+        `fascicle.projects` describes it.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def open_archive(
     >>> archive = open_archive("~/data")  # doctest: +SKIP
     >>> release = open_archive("s3://bucket/project", version="1.1.0")  # doctest: +SKIP
     """
-    archive = _archive(place, version=version, store=store, endpoint=endpoint)
+    archive = _archive(place, version=version, store=store, endpoint=endpoint, project=project)
     archive.catalogue()
     return archive
 
@@ -88,6 +92,10 @@ def open_archive(
 def _archive(place: str | os.PathLike[str] | Archive, **release: Any) -> Archive:
     """Return the archive at a place, nothing read yet."""
     release = {key: value for key, value in release.items() if value is not None}
+    if "version" in release:
+        from fascicle.archives.roots import bare_version
+
+        release["version"] = bare_version(release["version"])
     if not isinstance(place, str | os.PathLike):
         if isinstance(place, Archive):
             if release:
@@ -189,7 +197,7 @@ def find(
     hemisphere: str | None = None,
     datasets: Text | None = None,
     lab: Text | None = None,
-    subject: Text | None = None,
+    subject: Text | int | Iterable[int] | None = None,
     date: Day | tuple[Day | None, Day | None] | list[Day | None] | None = None,
     number: int | Iterable[int] | None = None,
     task: Text | None = None,
@@ -326,7 +334,10 @@ class Query:
         self.columns: list[tuple[str, Callable[[Any], bool]]] = []
         for term, column in (("lab", "lab"), ("subject", "subject"), ("task", "task_protocol")):
             if term in terms:
-                self.columns.append((column, match.any_text(terms[term])))
+                words = match.several(terms[term])
+                if term == "subject":  # their ids are numbers in many tables
+                    words = [str(w) if isinstance(w, int) else w for w in words]
+                self.columns.append((column, match.any_text(words)))
         if "project" in terms:
             self.columns.append(("projects", _any_project(match.any_text(terms["project"]))))
         if "number" in terms:

@@ -298,7 +298,7 @@ class OpenSession:
     # -- how it shows ------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return f"<session {self.record.path} of {self.archive.name}, {self.eid}>"
+        return f"<session {self._label} of {self.archive.name}, {self.eid}>"
 
     def _repr_html_(self) -> str:
         s, held = self.record, self.datasets
@@ -332,7 +332,13 @@ class OpenSession:
 
     def _shelf(self) -> Shelf:
         marked = self.archive.catalogue().has_default_revision
-        return Shelf(self.datasets, marked=marked, label=self.record.path)
+        return Shelf(self.datasets, marked=marked, label=self._label)
+
+    @property
+    def _label(self) -> str:
+        """What messages call it: sessions of a release share folders, and have ids of their own."""
+        native: dict[str, str] = self.archive.catalogue().meta.get("native_ids", {})
+        return native.get(self.eid.hex) or self.record.path
 
     def _file(self, rel_path: str) -> Path:
         return self._bring([rel_path])[0]

@@ -54,6 +54,11 @@ def row_of(
     else:
         text = text.removeprefix(Path(root).as_posix()).lstrip("/")
         parts = spec.parse_session(text)
+        if parts is None and text.isdecimal() and cat.meta.get("native_ids"):
+            raise SessionNotFound(
+                f"{archive} has no session {text}",
+                hint=f"the column native_id of fascicle.find(…) has the ids of its sessions{more}",
+            )
         if parts is None:
             raise SessionNotFound(
                 f"{str(session)!r} is neither an eid nor a path nor a reference of a session",

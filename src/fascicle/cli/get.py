@@ -181,6 +181,8 @@ def _is_session(word: str) -> bool:
 
     if "://" in word:
         return False
+    if re.fullmatch(r"\d+", word) and not os.path.exists(word):
+        return True  # the id that a release gives it
     return (
         spec.is_uuid_string(word)
         or re.fullmatch(r"\d{4}-\d\d-\d\d_\d{1,3}_[^/]+", word) is not None

@@ -149,7 +149,8 @@ def info(session: str, as_json: bool, places: Sequence[str]) -> None:
             click.echo(f"{key:<14}{facts[key]}")
     click.echo(f"{'archive':<14}{facts['archive']}")
     click.echo(
-        f"{'datasets':<14}{facts['datasets']:,}, {output.human_bytes(facts['bytes'])}"
+        f"{'datasets':<14}{facts['datasets']:,}, "
+        + (output.human_bytes(facts["bytes"]) if facts["bytes"] is not None else "size not known")
         + (f", {facts['missing']:,} not here" if facts["missing"] else "")
     )
     for collection, names in facts["collections"].items():
@@ -172,6 +173,7 @@ def _facts(session: OpenSession) -> dict[str, Any]:
         # What is no object, as in releases of other forms, is shown by its name.
         collections[collection] = sorted({part.object if part else name for name, part in parts})
     native = session.archive.catalogue().meta.get("native_ids", {})
+    known = [size for size in held.sizes if size is not None]
     return {
         "eid": str(record.eid),
         **({"native_id": native[record.eid.hex]} if record.eid.hex in native else {}),
@@ -185,7 +187,8 @@ def _facts(session: OpenSession) -> dict[str, Any]:
         "archive": session.archive.name,
         "datasets": len(held.rel_paths),
         "missing": sum(not here for here in held.exists),
-        "bytes": sum(size or 0 for size in held.sizes),
+        # Tables of some releases say no sizes: nothing is not 0.
+        "bytes": sum(known) if known or not held.sizes else None,
         "collections": collections,
         "insertions": _insertions(session),
     }
