@@ -37,6 +37,8 @@ def test_allensdk(
     allen_python: Path, folder: Path, tmp_path: Path, s3: S3Server, bucket: str
 ) -> None:
     expected = {}
+    for letters in ("\u00b5-7", "\u65e5\u672c"):
+        save(folder / f"lab/Subjects/{letters}/2020-01-01/001/alf/_ibl_trials.choice.npy", 4)
     for version in ("1.0.0", "1.1.0"):
         publish(folder, version=version, to=f"s3://{bucket}")
         data = {k: v for k, v in tree(folder, hidden=False).items() if k.startswith("lab/")}

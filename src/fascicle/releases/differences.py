@@ -51,6 +51,13 @@ class FileChange(NamedTuple):
         """Its sizes in words: ``1.0 kB → 2.0 kB``."""
         return _sizes(self.kind, self.old_size, self.new_size)
 
+    def within(self, session: str) -> FileChange:
+        """Return it with paths that begin in a session, as far as they lie in it."""
+        above = f"{session}/" if session else ""
+        return self._replace(
+            path=self.path.removeprefix(above), new_path=self.new_path.removeprefix(above)
+        )
+
     def __str__(self) -> str:
         to = f" → {self.new_path}" if self.new_path else ""
         return f"{_SIGNS[self.kind]} {self.path}{to}  {self.sizes}".rstrip()
@@ -178,10 +185,7 @@ class Difference:
             for name, changes in objects.items():
                 yield f"  {name or '.'}: {summary(changes)}"
                 if files:
-                    start = len(session) + 1 if session else 0
-                    for change in changes:
-                        short = change._replace(path=change.path[start:])
-                        yield f"    {short}"
+                    yield from (f"    {change.within(session)}" for change in changes)
         if self.other:
             yield ""
             yield "tables and documents"
@@ -216,10 +220,7 @@ class Difference:
                 if most is not None and listed >= most:
                     continue
                 listed += 1
-                files = "<br>".join(
-                    escape(str(c._replace(path=c.path[len(session) :].lstrip("/"))))
-                    for c in changes
-                )
+                files = "<br>".join(escape(str(change.within(session))) for change in changes)
                 rows.append(
                     f"<tr><td>{escape(session)}</td><td>{escape(name)}</td>"
                     f"<td>{escape(summary(changes))}<br><small>{files}</small></td></tr>"

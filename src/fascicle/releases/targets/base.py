@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,6 +13,8 @@ from fascicle.errors import BatchError, ConfigurationError, FascicleError, Trans
 from fascicle.transfer.limits import Limits
 from fascicle.transfer.places import FolderPlace, Place, S3Place, ZipPlace, open_place
 from fascicle.transfer.s3 import Access
+
+_NOT_IN_PATHS = re.compile(r"[^\w/.~!*'()$&+,=:@-]")
 
 
 class Upload(NamedTuple):
@@ -142,8 +145,13 @@ class Target(Protocol):
 
 
 def amazon_url(bucket: str, key: str, region: str = "us-west-2") -> str:
-    """Return the address that AllenSDK takes bucket and key from."""
-    return f"https://{bucket}.s3.{region}.amazonaws.com/{quote(key, safe='/')}"
+    """Return the address that AllenSDK takes bucket and key from.
+
+    AllenSDK takes the path for the key as it is written, so only what would not be a part of the
+    path is written in per cent: it cannot fetch those files, all others it can.
+    """
+    path = _NOT_IN_PATHS.sub(lambda found: quote(found[0], safe=""), key)
+    return f"https://{bucket}.s3.{region}.amazonaws.com/{path}"
 
 
 def open_target(
