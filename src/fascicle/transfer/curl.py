@@ -186,6 +186,9 @@ class CurlTransport:
             easy.setopt(option, value)
         if kind.kept:
             easy.setopt(pycurl.WRITEFUNCTION, easy.chunks.append)
+        if limits.bandwidth:  # no connection brings more at once than is soon made up for
+            easy.setopt(pycurl.MAX_RECV_SPEED_LARGE, limits.bandwidth)
+            easy.setopt(pycurl.BUFFERSIZE, max(1 << 10, min(64 << 10, limits.bandwidth // 16)))
         if kind.secure:
             self._secure(easy, own_connection=kind.own_connection)
         return easy

@@ -188,18 +188,19 @@ class _Loop:
                 lane.grow(rate)
         n_done = transport.n_bytes + self.services.n_resumed + self.services.n_copied
         self.bars.show(n_done, self.underway() if self.bars.each else ())
-        if now - self.looked_at < _LOOK:
-            if wait:
-                time.sleep(min(wait, 0.5))
-            return
-        self.looked_at = now
+        if now - self.looked_at >= _LOOK:
+            self.looked_at = now
+            self.note(now)
+        if wait:
+            time.sleep(wait)
+
+    def note(self, now: float) -> None:
+        """Have it noted how far large files are."""
         seen = set()
         for job, _ in self.running.values():
             if isinstance(job, StreamJob) and job not in seen:
                 seen.add(job)
                 job.note(now)
-        if wait:
-            time.sleep(min(wait, 0.5))
 
 
 def _rotate(waiting: deque[Job], n: int) -> None:

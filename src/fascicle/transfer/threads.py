@@ -41,6 +41,7 @@ class ThreadTransport:
             ) from error
         self.n_running = 0
         self.n_bytes = 0
+        self._limits = limits
         file, folder = ca_files()
         self._pool = urllib3.PoolManager(
             maxsize=limits.parallel + limits.streams,
@@ -67,7 +68,8 @@ class ThreadTransport:
         """Hand on what came in for up to ``timeout`` seconds; return what has finished."""
         finished: list[tuple[Request, Answer]] = []
         wait = timeout
-        while True:
+        begun, bandwidth = self.n_bytes, self._limits.bandwidth
+        while not bandwidth or self.n_bytes - begun < bandwidth / 8:  # the rest after a pause
             try:
                 task = self._done.get(timeout=wait) if wait > 0 else self._done.get_nowait()
             except queue.Empty:
@@ -82,6 +84,7 @@ class ThreadTransport:
                 self._tasks.discard(task)
                 self.n_running -= 1
                 finished.append((task.request, task.answer))
+        return finished
 
     def is_fit(self) -> bool:
         """Return whether its connections are worth keeping, which these are not."""
