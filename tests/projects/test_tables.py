@@ -6,7 +6,9 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -141,6 +143,7 @@ def test_ids_of_columns_of_all_kinds(tmp_path: Path) -> None:
             "flag": [True, False, True, True],
             "other_id": [1.0, None, 2.0, 1.0],
             "value": [0.5, 1.5, 2.5, 3.5],
+            "name": ["530862", "530863", "7", "x"],
         }
     )
     assert write_ids(tmp_path / "ids", frame)
@@ -156,9 +159,32 @@ def test_ids_of_columns_of_all_kinds(tmp_path: Path) -> None:
         {"other_id": 1},
         {"other_id": [1, 2], "word": "a", "flag": True},
         {"id": 9},
+        {"other_id": float("inf")},
     ):
         found = read_ids(tmp_path / "ids", "id", where)
         assert found is not None and found == ids_of_frame(table, where), where
+    asked: list[tuple[dict[str, Any], list[int]]] = [
+        ({"word": None}, [3]),
+        ({"word": [None, "b"]}, [3, 9]),
+        ({"other_id": float("nan")}, [3]),
+        ({"other_id": [pd.NA, 2]}, [3, 9]),
+        ({"flag": 0}, [3]),
+        ({"flag": np.True_, "word": "a"}, [5, 7]),
+        ({"other_id": "1"}, [5, 7]),
+        ({"other_id": 2.0}, [9]),
+        ({"other_id": 1.5}, []),
+        ({"id": "word"}, []),
+        ({"id": np.array([3, 9])}, [3, 9]),
+        ({"id": table.index[:2]}, [5, 3]),
+        ({"id": range(5, 8)}, [5, 7]),
+        ({"name": 530862}, [5]),
+        ({"name": ["530863", 7]}, [3, 9]),
+    ]
+    for some, rows in asked:
+        assert list(read_ids(tmp_path / "ids", "id", some) or []) == rows, some
+        assert list(ids_of_frame(table, some)) == rows, some
+        other = table.astype({"other_id": "Int64", "word": object})
+        assert list(ids_of_frame(other, some)) == rows, some
     assert read_ids(tmp_path / "ids", "id", {"value": 0.5}) is None
     assert list(ids_of_frame(table, {"value": 0.5})) == [5]
     assert read_ids(tmp_path / "none", "id", {}) is None

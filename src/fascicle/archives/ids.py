@@ -13,7 +13,7 @@ import secrets
 import shutil
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ FORMAT = 1
 #: Columns of more different words than this are not kept.
 MAX_WORDS = 65_000
 _NONE = 65_535
+#: In place of a missing number.
+_NO_ID = -(2**62)
 
 
 def write_ids(folder: Path, frame: pd.DataFrame) -> bool:
@@ -75,7 +77,7 @@ def _column(column: pd.Series[Any]) -> tuple[array[int], list[str]] | None:
         if not str(column.name).endswith("_id") or not (whole % 1 == 0).all():
             return None
         values = array("q")
-        filled = column.fillna(-(2**62)).astype("int64")
+        filled = column.fillna(_NO_ID).astype("int64")
         values.frombytes(filled.to_numpy().tobytes())
         return values, []
     words = column.dropna()
@@ -141,18 +143,66 @@ def _read(folder: Path, column: Mapping[str, Any], rows: int) -> array[int]:
 def _choose(
     values: array[int], column: Mapping[str, Any], value: object, among: list[int] | None
 ) -> list[int]:
-    several = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
-    if words := column["words"]:
-        numbers = {word: number for number, word in enumerate(words)}
-        wanted = {numbers[str(word)] for word in several if str(word) in numbers}
+    if column["type"] == "H":
+        numbers = {word: number for number, word in enumerate(column["words"])}
+        texts, missing = _texts(value, numbers.keys() <= {"False", "True"})
+        wanted = {numbers[text] for text in texts if text in numbers}
+        wanted |= {_NONE} if missing else set()
     else:
-        wanted = {int(v) for v in several if isinstance(v, int) or hasattr(v, "__index__")}
+        found, missing = _numbers(value)
+        wanted = {int(v) for v in found if isinstance(v, int) or v.is_integer()}
+        wanted |= {_NO_ID} if missing else set()
     if among is not None:
         return [row for row in among if values[row] in wanted]
     if len(wanted) == 1:
         (only,) = wanted
         return [row for row, v in enumerate(values) if v == only]
     return [row for row, v in enumerate(values) if v in wanted]
+
+
+def _several(value: object) -> Iterator[object]:
+    """Go through the values that are asked for: one, or those of a list, an array, a column."""
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        yield from value
+    else:
+        yield value
+
+
+def _is_missing(value: object) -> bool:
+    # pandas, which has values of its own for it, is not loaded for ids.
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
+
+
+def _numbers(value: object) -> tuple[set[float], bool]:
+    """Return values as numbers, and whether rows without one are asked for."""
+    found: set[float] = set()
+    missing = False
+    for one in _several(value):
+        if _is_missing(one):
+            missing = True
+            continue
+        try:
+            # Not all whole numbers are fractions: those stay as they are.
+            found.add(int(one) if hasattr(one, "__index__") else _number(one))
+        except (TypeError, ValueError):
+            continue  # no row has a word as its number
+    return found, missing
+
+
+def _number(value: Any) -> float:
+    return int(value) if isinstance(value, str) and value.isdecimal() else float(value)
+
+
+def _texts(value: object, are_bools: bool) -> tuple[set[str], bool]:
+    """Return values as text, and whether rows without one are asked for."""
+    found: set[str] = set()
+    missing = False
+    for one in _several(value):
+        if _is_missing(one):
+            missing = True
+        else:
+            found.add(str(bool(one)) if are_bools and not isinstance(one, str) else str(one))
+    return found, missing
 
 
 def ids_of_frame(frame: pd.DataFrame, where: Mapping[str, object]) -> array[int]:
@@ -173,8 +223,14 @@ def ids_of_frame(frame: pd.DataFrame, where: Mapping[str, object]) -> array[int]
                 f"the table has no column {name!r}",
                 hint=nearest(name, map(str, table.columns)) or ", ".join(map(str, table.columns)),
             )
-        several = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
-        keep &= table[name].isin(list(several))
+        column = table[name]
+        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+            numbers, missing = _numbers(value)
+            has = column.isin(numbers).astype(bool)
+        else:
+            texts, missing = _texts(value, pd.api.types.is_bool_dtype(column))
+            has = column.map(str).isin(texts) & column.notna()
+        keep &= (has | column.isna()) if missing else has
     if not frame.index.name or not pd.api.types.is_integer_dtype(frame.index.dtype):
         raise SearchTermError("the rows of this table have no numbers as ids")
     found: array[int] = array("q")
