@@ -168,5 +168,7 @@ def test_the_command_line_reads_releases(ophys: Path) -> None:
     assert facts["native_id"] == "951410079" and facts["insertions"][0]["regions"]
     said = run("info", "951410079")
     assert "native_id     951410079" in said and "size not known" in said
+    named = CliRunner().invoke(command, ["info", f"s3://{ophys.name}@1.0.0"])
+    assert named.exit_code == 2 and f"fascicle find --in s3://{ophys.name}@1.0.0" in named.output
     (item, *_) = json.loads(run("get", "951410079", "--dry-run", "--json"))["items"]
     assert item["target"].endswith("behavior_ophys_experiment_951980471.nwb")

@@ -70,6 +70,10 @@ def open_session(places: Sequence[str], name: str) -> OpenSession:
     """
     import fascicle
 
+    if "://" in name:
+        raise click.UsageError(
+            f"{name} is an archive and no session: 'fascicle find --in {name}' lists its sessions"
+        )
     missing: SessionNotFound | None = None
     for place in chosen(places):
         try:
