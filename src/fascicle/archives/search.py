@@ -92,10 +92,6 @@ def open_archive(
 def _archive(place: str | os.PathLike[str] | Archive, **release: Any) -> Archive:
     """Return the archive at a place, nothing read yet."""
     release = {key: value for key, value in release.items() if value is not None}
-    if "version" in release:
-        from fascicle.archives.roots import bare_version
-
-        release["version"] = bare_version(release["version"])
     if not isinstance(place, str | os.PathLike):
         if isinstance(place, Archive):
             if release:
