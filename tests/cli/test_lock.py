@@ -157,6 +157,11 @@ def test_checks_a_lock(lock: Path, lab: Path, run: Run, tmp_path: Path) -> None:
     n_files = len(read_lock(lock))
     done = run("lock", "--check", lock)
     assert (done.returncode, done.stdout) == (0, f"{n_files} files as they were\n")
+    command = [sys.executable, "-m", "fascicle", "lock", "--check"]
+    shutil.copy(lock, tmp_path / "fascicle.lock")
+    for words, code in ([], 0), (["--archive", f"{lab}={tmp_path / 'nowhere'}", "--json"], 1):
+        here = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True)
+        assert here.returncode == code, here.stderr
     copy = tmp_path / "copy"
     (session, *_) = fascicle.find(archives=lab, datasets=["wheel.position", "trials.table"])
     shutil.copytree(session.path, copy / session.record.path)

@@ -726,6 +726,8 @@ def test_cites_what_was_used(release: Published, endpoint: str, lab: Path, tmp_p
     assert rows[release.root]["version"] == "1.0.0" and rows[release.root]["doi"] == ""
     assert [r["type"] for r in yaml.safe_load(cite(found, "cff"))["references"]] == ["data"] * 3
     assert len(json.loads(cite(found, "datacite"))) == 3
+    for form in ("cff", "datacite", "bibtex"):
+        assert str(lab) not in cite(found, form), "no address that a reader could open"
     with pytest.raises(FascicleError, match="no citation in the form"):
         cite(found, "ris")
 

@@ -45,8 +45,11 @@ _GONE = ("archive", "version", "dataset", "content")
 @click.option(
     "--check",
     metavar="LOCK",
+    is_flag=False,
+    flag_value="fascicle.lock",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Run nothing: say whether all files of this lock are here, with that content.",
+    help="Run nothing: say whether all files of this lock are here, with that content "
+    "(without a name: of fascicle.lock).",
 )
 @click.option(
     "--archive",
@@ -83,7 +86,7 @@ def lock(
       fascicle lock -o figure2.lock figure2.py
       fascicle lock jupyter execute figure2.ipynb
       fascicle lock --record records/            what was recorded elsewhere: on a cluster, say
-      fascicle lock --check fascicle.lock        is all of it here, and as it was?
+      fascicle lock --check                      is all of it here, and as it was?
     """
     if sum(map(bool, (record, check, script))) != 1:
         raise click.UsageError("Name a SCRIPT, or one of --record DIR and --check LOCK.")

@@ -96,7 +96,8 @@ def citation_of_archive(archive: Archive) -> Cited:
     locked = locked_archive(name, kind, version, project, state, about, ())
     manifest = getattr(archive, "manifest", None)
     if manifest is not None and manifest.ours:
-        return Cited(locked, Citation.of(manifest, place=archive.name))
+        place = archive.name if "://" in archive.name else ""
+        return Cited(locked, Citation.of(manifest, place=place))
     return Cited(locked, _citation(locked))
 
 
@@ -130,8 +131,10 @@ def _citation(archive: LockedArchive) -> Citation:
         about = About.of({**said, "doi": ""})
     project = archive.project or archive.name.rstrip("/").rpartition("/")[2] or archive.name
     n_bytes = sum(file.size or 0 for file in archive.files)
+    # A folder on somebody's machine is no address where a reader finds it.
+    place = archive.name if "://" in archive.name else ""
     return Citation(
-        project, archive.version, archive.date, about, archive.name, len(archive.files), n_bytes
+        project, archive.version, archive.date, about, place, len(archive.files), n_bytes
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -68,7 +69,8 @@ class Published:
         """What to type next."""
         if self.dry_run and not self.existing:
             return []
-        return [f"fascicle get {self.name} --to DIR", f"fascicle release cite {self.name}"]
+        name = shlex.quote(self.name)
+        return [f"fascicle get {name} --to DIR", f"fascicle release cite {name}"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values, for JSON."""
