@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import json
 import os
@@ -234,3 +235,56 @@ def test_a_bucket_that_lists_nothing_leaves_sizes_unknown(tmp_path, status):
         plan = with_sizes(make_plan(pairs, store=tmp_path), endpoints=[url])
         web.shutdown()
     assert plan.unknown_sizes == 1
+
+
+def test_sizes_of_addresses_are_asked_for(tmp_path, server, monkeypatch):
+    server.put(BUCKET, "loose/a b.npy", b"x" * 5000)
+    names = [f"s3://{BUCKET}/loose/a b.npy", f"s3://{BUCKET}/loose/none.npy"]
+    plan = fascicle.get(names, to=tmp_path)
+    assert [item.size for item in plan.items] == [5000, None]
+    assert [item.source.size for item in plan.items] == [None, None]  # no record of it
+    assert plan.bytes == 5000 and plan.unknown_sizes == 1 and "5.0 kB from" in str(plan)
+    assert len(fascicle.get(names[0], to=tmp_path, max_size=4999)) == 0
+    server.put(BUCKET, "loose/a b.npy", b"y" * 6000)
+    pickle.loads(pickle.dumps(plan.select(include=["a b*"]))).run().raise_for_failed()
+    assert (tmp_path / "a b.npy").stat().st_size == 6000  # what is there counts, not the hint
+    missing = fascicle.get(names[1], to=tmp_path)
+    assert "all from" in str(missing) and missing.seconds() is None
+    monkeypatch.setenv("FASCICLE_OFFLINE", "1")
+    assert fascicle.get(names[0], to=tmp_path / "off").unknown_sizes == 1
+
+
+def test_sizes_that_web_servers_say(tmp_path):
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Odd(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            kind = self.path.strip("/").partition(".")[0]
+            body = b"x" * 70_000
+            status, headers = {
+                "whole": (200, {"Content-Length": "70000"}),
+                "range": (206, {"Content-Range": "bytes 0-0/70000", "Content-Length": "1"}),
+                "empty": (416, {"Content-Range": "bytes */0", "Content-Length": "0"}),
+                "endless": (200, {}),
+                "zipped": (200, {"Content-Encoding": "gzip", "Content-Length": "70000"}),
+                "failing": (500, {"Content-Length": "0"}),
+            }[kind]
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(body[: int(headers.get("Content-Length", "70000"))])
+
+    kinds = {"whole": 70_000, "range": 70_000, "empty": 0, "endless": None, "zipped": None}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as web:
+        web.handle_error = lambda *_: None  # who asks hangs up early
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{web.server_port}"
+        names = [f"{url}/{kind}.npy" for kind in [*kinds, "failing"]]
+        plan = fascicle.get(names, to=tmp_path)
+        web.shutdown()
+    assert [item.size for item in plan.items] == [*kinds.values(), None]

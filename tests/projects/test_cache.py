@@ -549,7 +549,7 @@ def test_a_plan_knows_the_sizes_that_the_bucket_lists(
     plan = cache.plan()
     assert plan.unknown_sizes == 0 and plan.bytes > 0
     result = plan.run(progress=False)
-    assert all(o.item.target.stat().st_size == o.item.source.size for o in result.items)
+    assert all(o.item.target.stat().st_size == o.item.size for o in result.items)
     other = Cache.from_s3_cache(tmp_path / "other", metadata="lazy")
     monkeypatch.setenv("FASCICLE_OFFLINE", "1")
     assert other.plan([0]).unknown_sizes == 1

@@ -361,6 +361,7 @@ def _plan_of_addresses(
     addresses: Sequence[str], folder: Path | None, given: str, verify: Verify
 ) -> Plan:
     """Return the plan for files of which nothing but the address is known."""
+    from fascicle.archives.sizes import with_lengths
     from fascicle.transfer import make_plan
 
     if folder is None:
@@ -377,7 +378,7 @@ def _plan_of_addresses(
             address = f"s3://{parts.netloc}{parts.path}"
         name = unquote(parts.path).rpartition("/")[2]
         pairs.append((Source(address, version, None, digest, algorithm), name))
-    return make_plan(pairs, store=folder, verify=verify)
+    return with_lengths(make_plan(pairs, store=folder, verify=verify))
 
 
 def _checksum(given: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ def with_sizes(plan: Plan, *, endpoints: Iterable[str] = (), access: Access | No
     servers = [server.rstrip("/") + "/" for server in dict.fromkeys(servers) if server]
     wanted: dict[Bucket, dict[int, str]] = {}
     for number, item in enumerate(plan.items):
-        if item.source.size is None and item.state in ("missing", "partial"):
+        if item.size is None and item.state in ("missing", "partial"):
             bucket, key = _object(item.source, servers, access)
             if bucket is not None:
                 wanted.setdefault(bucket, {})[number] = key
@@ -49,9 +50,42 @@ def with_sizes(plan: Plan, *, endpoints: Iterable[str] = (), access: Access | No
             continue
         for number, key in keys.items():
             if (size := sizes.get(key)) is not None:
-                item = items[number]
-                items[number] = replace(item, source=replace(item.source, size=size))
+                items[number] = replace(items[number], hint=size)
     return replace(plan, items=tuple(items)) if wanted else plan
+
+
+def with_lengths(plan: Plan, *, most: int = 50) -> Plan:
+    """Return a plan that knows what servers say of the lengths of its files.
+
+    One request for each file is made, of so many files; a server that does not say it of some is
+    not asked again.
+
+    Parameters
+    ----------
+    plan : Plan
+    most : int
+        Files that are asked for at most.
+    """
+    from fascicle.transfer.ask import SOON, Asker
+    from fascicle.transfer.s3 import Access
+
+    unknown = [
+        number
+        for number, item in enumerate(plan.items)
+        if item.size is None and item.state in ("missing", "partial") and not item.source.is_local
+    ]
+    if not unknown or settings.offline():
+        return plan
+    items, silent = list(plan.items), Counter[str]()
+    with Asker(Access.from_environment(), limits=SOON) as asker:
+        for number in unknown[:most]:
+            source = items[number].source
+            if silent[source.origin] > 2:
+                continue
+            size = asker.length(source)
+            silent[source.origin] += size is None
+            items[number] = replace(items[number], hint=size)
+    return replace(plan, items=tuple(items))
 
 
 def _object(

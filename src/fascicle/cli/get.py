@@ -240,7 +240,7 @@ def _show(plan: Plan, *, as_json: bool) -> None:
                     {
                         "target": str(item.target),
                         "state": item.state,
-                        "size": item.source.size,
+                        "size": item.size,
                         "bytes": item.bytes,
                         "url": item.source.url,
                         "version": item.source.version or None,
@@ -253,8 +253,8 @@ def _show(plan: Plan, *, as_json: bool) -> None:
         )
         return
     click.echo(plan.describe())
-    if len(plan):
-        known = sum(item.source.size or 0 for item in plan.items)
+    if len(plan) and (plan.bytes or not plan.unknown_sizes):
+        known = sum(item.size or 0 for item in plan.items)
         click.echo(
             f"  {output.human_bytes(known)} in all, {output.human_bytes(plan.bytes)} to come"
         )
@@ -294,7 +294,7 @@ def _report(plan: Plan, result: Result, *, as_json: bool) -> None:
                     {
                         "target": str(outcome.item.target),
                         "status": outcome.status,
-                        "size": outcome.item.source.size,
+                        "size": outcome.item.size,
                         "url": outcome.item.source.url,
                         "error": outcome.error.message if outcome.error else None,
                         "kind": outcome.error.kind if outcome.error else None,

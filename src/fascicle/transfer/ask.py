@@ -31,8 +31,12 @@ PATIENCE = Limits(
 #: Makes, for each attempt anew, what is given the content part by part, and raises a FascicleError
 #: if it wants no more of it.
 Check: TypeAlias = Callable[[], Callable[[bytes], object]]
+#: For what is good to know, and not worth a wait.
+SOON = Limits(parallel=1, per_host=1, retries=1, max_wait=2.0, connect_timeout=4, stall_timeout=8)
 _UNREACHABLE = 2
 _PAGE = 64 << 10  # of what a server says about an error
+_FIRST = ("Range: bytes=0-0",)
+_TOTAL = re.compile(r"bytes (?:0-0|\*)/(\d+)")
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
 
 
@@ -155,6 +159,30 @@ class Asker:
             if not region or access is not self.access:
                 raise judge(source.url, Answer(head, body)).error
             access = replace(access, region=region)
+
+    def length(self, source: Source) -> int | None:
+        """Return what a server says of a file's length; None where it does not soon say it.
+
+        One byte is asked for, since not every server answers to HEAD as it does to GET.
+        """
+        if settings.offline():
+            return None
+        try:
+            place = address(source, self.access)
+        except FascicleError:
+            return None
+        answer = self._once(place.url, 1, place.is_s3, self.access.region, _FIRST, None)
+        refused = answer.head is not None and answer.head.status in (401, 403)
+        if refused and place.is_s3 and not self.signed and self.access.signing() is not None:
+            self.signed = True
+            answer = self._once(place.url, 1, True, self.access.region, _FIRST, None)
+        head = answer.head
+        if head is None:
+            return None
+        if head.status == 200 and head.get("content-encoding") in ("", "identity"):
+            return head.length()
+        match = _TOTAL.fullmatch(head.get("content-range").strip())
+        return int(match[1]) if match and head.status in (206, 416) else None
 
     def other_region(self, head: Head, asked: str) -> str:
         """Return the region that a refusal names, an empty string if it is no other than asked."""

@@ -157,7 +157,7 @@ class FileBars:
 
     def _bar(self, number: int, item: Item) -> tqdm[Any]:
         if number not in self._bars:
-            size, name = item.source.size, item.target.name
+            size, name = item.size, item.target.name
             self._bars[number] = make_bar(shown=True, total=size, desc=name)
         return self._bars[number]
 
@@ -189,7 +189,7 @@ class FileLines:
         from tqdm import tqdm
 
         for number, item in self._items.items():
-            done, total = self._done.get(number, 0), item.source.size
+            done, total = self._done.get(number, 0), item.size
             if number in outcomes and outcomes[number].error is None:
                 done = total = item.target.stat().st_size
             line = tqdm.format_meter(

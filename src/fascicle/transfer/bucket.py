@@ -15,7 +15,6 @@ from xml.parsers import expat
 from fascicle import settings
 from fascicle.errors import AccessDenied, OfflineError, RemoteNotFound, ServerError
 from fascicle.formats.locations import Location
-from fascicle.transfer.limits import Limits
 from fascicle.transfer.s3 import Access
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 #: Bounds on what a server may answer: bytes of one page, and pages.
 MAX_PAGE = 16 * 2**20
 MAX_PAGES = 1000
-#: For what is good to know, and not worth a wait.
-_SOON = Limits(parallel=1, per_host=1, retries=1, max_wait=2.0, connect_timeout=4, stall_timeout=8)
 _VERSIONED = re.compile(rb"<Status>\s*Enabled\s*</Status>")
 
 
@@ -150,7 +147,7 @@ class Bucket:
         OfflineError, ServerError, RemoteNotFound, AccessDenied
             As for `list`; soon, since this is no more than a hint.
         """
-        from fascicle.transfer.ask import Asker
+        from fascicle.transfer.ask import SOON, Asker
 
         if settings.offline():
             raise self._offline()
@@ -160,7 +157,7 @@ class Bucket:
         same = takewhile(lambda pair: pair[0] == pair[1], zip(first, final, strict=False))
         query = {"list-type": "2", "prefix": "".join(letter for letter, _ in same)}
         bucket, last = self, ""
-        with Asker(self.access or Access.from_environment(), limits=_SOON) as asker:
+        with Asker(self.access or Access.from_environment(), limits=SOON) as asker:
             for _ in range(pages):
                 if not left:
                     break

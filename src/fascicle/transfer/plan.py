@@ -42,6 +42,8 @@ class Item:
         Bytes that are here of a partial file.
     twin : pathlib.Path or None
         The file with the same content.
+    hint : int or None
+        What a server says of the length, where it is not on record: for the plan alone.
     """
 
     source: Source
@@ -49,13 +51,19 @@ class Item:
     state: ItemState = "missing"
     done: int = 0
     twin: Path | None = None
+    hint: int | None = None
+
+    @property
+    def size(self) -> int | None:
+        """Length in bytes, as far as it is known: on record, or what a server says."""
+        return self.hint if self.source.size is None else self.source.size
 
     @property
     def bytes(self) -> int:
         """Bytes that have to come, as far as sizes are known."""
         if self.state in ("here", "known"):
             return 0
-        return max(0, (self.source.size or 0) - self.done)
+        return max(0, (self.size or 0) - self.done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +125,9 @@ class Plan:
 
     @property
     def unknown_sizes(self) -> int:
-        """Number of files to fetch whose size nobody has recorded."""
+        """Number of files to fetch whose size nobody says."""
         return sum(
-            item.source.size is None and item.state in ("missing", "partial") for item in self.items
+            item.size is None and item.state in ("missing", "partial") for item in self.items
         )
 
     def seconds(self, *, rate: float | None = None) -> float | None:
@@ -133,10 +141,10 @@ class Plan:
         Returns
         -------
         float or None
-            None where nothing was seen yet.
+            None where nothing was seen yet, or no size is known.
         """
         if not self.bytes:
-            return 0.0
+            return None if self.unknown_sizes else 0.0
         if rate is None:
             from fascicle.transfer.rates import known_rate
 
@@ -186,7 +194,7 @@ class Plan:
                 for item in self.items
                 if (not wanted or matches(item, wanted))
                 and not matches(item, unwanted)
-                and (max_size is None or (item.source.size or 0) <= max_size)
+                and (max_size is None or (item.size or 0) <= max_size)
             ),
         )
 
@@ -291,7 +299,8 @@ class Plan:
             if item.state in ("missing", "partial"):
                 origins[item.source.origin] += item.bytes
         lines += [
-            f"  {size_text(n)} from {'another folder' if origin == 'file://' else origin}"
+            f"  {size_text(n) if n or not self.unknown_sizes else 'all'} from "
+            f"{'another folder' if origin == 'file://' else origin}"
             for origin, n in origins.most_common()
         ]
         if self.unknown_sizes:
@@ -310,7 +319,7 @@ class Plan:
         summary = "<br>".join(escape(line.strip()) for line in rest)
         rows = "".join(
             f"<tr><td>{escape(relative(item.target, self.store))}</td>"
-            f"<td>{'' if item.source.size is None else size_text(item.source.size)}</td>"
+            f"<td>{'' if item.size is None else size_text(item.size)}</td>"
             f"<td>{item.state}</td><td>{escape(item.source.origin)}</td></tr>"
             for item in self.items[:50]
         )
