@@ -726,6 +726,21 @@ def test_subjects_may_be_numbers(endpoint: str) -> None:
     assert len(found) == len(fascicle.find(subject=subject, archives=VBN))
 
 
+def test_an_empty_answer_of_a_release_says_why(endpoint: str) -> None:
+    assert "no subject is '1'" in repr(fascicle.find(subject=[1], archives=VBN))
+    with pytest.warns(IncompleteWarning, match="which side of the brain"):
+        assert not fascicle.find(region="VISp", hemisphere="left", archives=VBN)
+
+
+def test_lists_in_tables_are_ones_own(endpoint: str) -> None:
+    archive = ReleaseArchive(VBN)
+    for join in ("", "ecephys_sessions"):
+        archive.table("probes", join=join or ())["structure_acronyms"].iloc[0].append("mine")
+    archive.table("units", join="probes")["probe_structure_acronyms"].iloc[0].append("mine")
+    assert "mine" not in archive.table("probes")["structure_acronyms"].sum()
+    assert "size not known" in archive.open("1044385384")._repr_html_()
+
+
 def test_a_description_is_given_to_open(server: S3Server, endpoint: str, tmp_path: Path) -> None:
     table = b"session,mouse,when,file_id\n1,m1,2020-01-01 10:00:00,0\n2,m2,2020-01-02 10:00:00,1\n"
     server.make_bucket("own-data")

@@ -261,7 +261,10 @@ class ReleaseArchive(Edition):
         """
         from fascicle.archives import tables
 
-        return tables.with_others(name, join, self.config, self._table).copy()
+        def read(one: str) -> pd.DataFrame:
+            return tables.own(self._table(one), self.config.table(one))
+
+        return tables.with_others(name, join, self.config, read)
 
     @property
     def config(self) -> ProjectConfig:

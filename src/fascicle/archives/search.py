@@ -275,7 +275,7 @@ def find(
         "hemisphere": hemisphere,
         "datasets": datasets,
         "lab": lab,
-        "subject": subject,
+        "subject": None if subject is None else _numbers_too(subject),
         "date": date,
         "number": number,
         "task": task,
@@ -310,6 +310,14 @@ _OTHER_WORDS = {
 }
 
 
+def _numbers_too(words: object) -> Any:
+    """Return words, with numbers as words: ids of subjects are numbers in many tables."""
+    if isinstance(words, str):
+        return words
+    several = [str(w) if isinstance(w, int) else w for w in match.several(words)]
+    return several[0] if isinstance(words, int) else several
+
+
 def _refuse(term: str) -> None:
     other = _OTHER_WORDS.get(term)
     known = sorted({*SEARCH_TERMS, "session_type", "archives"})
@@ -330,10 +338,7 @@ class Query:
         self.columns: list[tuple[str, Callable[[Any], bool]]] = []
         for term, column in (("lab", "lab"), ("subject", "subject"), ("task", "task_protocol")):
             if term in terms:
-                words = match.several(terms[term])
-                if term == "subject":  # their ids are numbers in many tables
-                    words = [str(w) if isinstance(w, int) else w for w in words]
-                self.columns.append((column, match.any_text(words)))
+                self.columns.append((column, match.any_text(terms[term])))
         if "project" in terms:
             self.columns.append(("projects", _any_project(match.any_text(terms["project"]))))
         if "number" in terms:
@@ -365,6 +370,14 @@ class Query:
                 stacklevel=3,
             )
             return Found(archive, cat, [], {})
+        sided = any(place.side is not None for place in self.places)
+        if sided and "hemisphere" not in archive.capabilities.search_terms:
+            warnings.warn(
+                f"{archive.name} does not say on which side of the brain its recordings are: no "
+                "search by hemisphere finds anything there",
+                IncompleteWarning,
+                stacklevel=3,
+            )
         _warn_of_unknown_regions(archive, cat)
         sites = _sites(cat, self.places)
         rows = [row for row in rows if row in sites]

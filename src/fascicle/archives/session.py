@@ -305,10 +305,11 @@ class OpenSession:
         folders: dict[str, builtins.list[str]] = {}
         for path in self.list():
             folders.setdefault(split_path(path).collection, []).append(split_path(path).name)
-        known = [size for size in held.sizes if size]
+        known = [size for size in held.sizes if size is not None]
+        size = human_bytes(sum(known)) if known or not held.sizes else "size not known"
         parts = [
             f"<div><b>{_safe(s.subject)}</b> {s.date} #{s.number} · {_safe(s.lab)}<br>",
-            f"<code>{s.eid}</code> · {len(held.rel_paths)} datasets, {human_bytes(sum(known))}",
+            f"<code>{s.eid}</code> · {len(held.rel_paths)} datasets, {size}",
         ]
         for folder, names in sorted(folders.items()):
             items = "".join(f"<li>{_safe(name)}</li>" for name in names)

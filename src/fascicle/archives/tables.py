@@ -227,6 +227,19 @@ def with_others(
     return join(frame, about, found)
 
 
+def own(frame: pd.DataFrame, config: TableConfig) -> pd.DataFrame:
+    """Return a copy that can be changed, its lists too, without changing the original."""
+    import pandas as pd
+
+    # From version 3, pandas copies a column when it is written to.
+    frame = frame.copy(deep=int(pd.__version__.partition(".")[0]) < 3)
+    for column in _present((*config.literals, *config.lists), frame):
+        if frame[column].dtype == object:
+            values = [v.copy() if isinstance(v, list) else v for v in frame[column]]
+            frame[column] = pd.Series(values, index=frame.index, dtype=object)
+    return frame
+
+
 def literal(value: object) -> object:
     """Return what a text means in Python's notation, such as ``['CA1', 'DG']``: data alone.
 

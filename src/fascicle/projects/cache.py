@@ -47,7 +47,7 @@ class ProjectCache(VersionedCache):
         if name not in self._frames:
             about = self.config.table(name)
             self._frames[name] = tables.finish(self._parsed(name), about)
-        return _own(self._frames[name])
+        return tables.own(self._frames[name], self.config.table(name))
 
     def table(self, name: str, *, join: str | Sequence[str] = ()) -> pd.DataFrame:
         """Return a table with lists as lists and dates as times.
@@ -247,11 +247,3 @@ class ProjectCache(VersionedCache):
         return (
             f"<{type(self).__name__} {self._name or self.config.project}: {self._versions.place}>"
         )
-
-
-def _own(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy that can be changed without changing the original."""
-    import pandas as pd
-
-    # From version 3, pandas copies a column when it is written to.
-    return frame.copy(deep=int(pd.__version__.partition(".")[0]) < 3)
