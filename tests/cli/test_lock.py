@@ -106,6 +106,15 @@ def test_locks_anew_although_held(
     assert len(read_lock(lock)) > before
 
 
+def test_the_output_may_stand_at_the_end(lab: Path, script: Path, run: Run, tmp_path: Path) -> None:
+    done = run("lock", script, lab, "-o", tmp_path / "last.lock")
+    assert done.returncode == 0, done.stderr
+    assert len(read_lock(tmp_path / "last.lock"))
+    done = run("lock", "-o", tmp_path / "of-ours.lock", script, lab, "-o", "wheelMoves")
+    assert done.returncode, "the script does not know of -o, which is its own there"
+    assert not (tmp_path / "of-ours.lock").exists()
+
+
 def test_a_record_of_elsewhere(
     lab: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +171,10 @@ def test_checks_a_lock(lock: Path, lab: Path, run: Run, tmp_path: Path) -> None:
     for words, code in ([], 0), (["--archive", f"{lab}={tmp_path / 'nowhere'}", "--json"], 1):
         here = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True)
         assert here.returncode == code, here.stderr
+    here = subprocess.run(
+        [sys.executable, "-m", "fascicle", "sync", "--dry-run"], cwd=tmp_path, capture_output=True
+    )
+    assert here.returncode == 0, here.stderr
     copy = tmp_path / "copy"
     (session, *_) = fascicle.find(archives=lab, datasets=["wheel.position", "trials.table"])
     shutil.copytree(session.path, copy / session.record.path)

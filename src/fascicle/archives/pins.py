@@ -21,7 +21,7 @@ from fascicle.transfer.hashes import plain_name
 
 _LEAVE = (
     f"to leave the lock: unset {LOCK}, or fascicle.use_lock(None) in Python; "
-    "to lock what is used now: fascicle lock SCRIPT.py -o {file}"
+    "to lock what is used now: fascicle lock -o {file} SCRIPT.py"
 )
 
 _Candidate = tuple[LockedArchive, LockedFile]

@@ -77,8 +77,8 @@ def lock(
     """Run an analysis and write down exactly which files it used.
 
     SCRIPT is a Python file, or any command that starts one. Options of fascicle stand before it;
-    what follows is its own. It runs free of any lock, its processes included. Its exit code is
-    passed on, and if it is not 0 no lock is written.
+    what follows is its own, but for -o FILE.lock at the very end. It runs free of any lock, its
+    processes included. Its exit code is passed on, and if it is not 0 no lock is written.
 
     \b
     Examples:
@@ -90,6 +90,7 @@ def lock(
     """
     if sum(map(bool, (record, check, script))) != 1:
         raise click.UsageError("Name a SCRIPT, or one of --record DIR and --check LOCK.")
+    script, target = _output_at_end(script, target)
     if check:
         _check(ctx, check, places, as_json=as_json)
         return
@@ -184,6 +185,13 @@ def _write(ctx: click.Context, folder: Path, target: Path, command: str, *, as_j
     output.note(f"{target} locks {output.human_bytes(made.bytes)}")
 
 
+def _output_at_end(script: Sequence[str], target: Path) -> tuple[Sequence[str], Path]:
+    """Take ``-o FILE.lock`` for ours where it comes last: there most would write it."""
+    if len(script) > 2 and script[-2] in ("-o", "--output") and script[-1].endswith(".lock"):
+        return script[:-2], Path(script[-1])
+    return script, target
+
+
 def _check(ctx: click.Context, file: Path, places: Sequence[str], *, as_json: bool) -> None:
     from fascicle.releases.lock import parse_places
     from fascicle.releases.syncing import sync
@@ -213,7 +221,12 @@ def _check(ctx: click.Context, file: Path, places: Sequence[str], *, as_json: bo
 
 
 @click.command()
-@click.argument("lock", metavar="LOCK", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument(
+    "lock",
+    metavar="[LOCK]",
+    default=DEFAULT,
+    type=click.Path(dir_okay=False, path_type=Path),
+)
 @click.option(
     "--to",
     metavar="DIR",

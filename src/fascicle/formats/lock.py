@@ -200,7 +200,7 @@ def read_lock(path: Path) -> Lock:
     except OSError as error:
         raise LockError(
             f"the lock file {path} cannot be read: {error.strerror}",
-            hint="fascicle lock SCRIPT.py -o FILE makes one; unset FASCICLE_LOCK to work without",
+            hint="fascicle lock -o FILE SCRIPT.py makes one; unset FASCICLE_LOCK to work without",
         ) from error
     return parse_lock(content, where=str(path))
 
