@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from fascicle.transfer import Ledger, Plan, Source, make_plan
+from fascicle.errors import ConfigurationError
+from fascicle.transfer import Ledger, Limits, Plan, Source, make_plan
 
 
 def noise(n: int, seed: int = 0) -> bytes:
@@ -383,3 +384,19 @@ def test_a_process_that_has_very_many_files_open(server, store, quick) -> None:
             os.close(fd)
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert all((store / path[1:]).read_bytes() == data for path, data in files.items())
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [{"parallel": 0}, {"parallel": -3}, {"on_mismatch": "bogus"}],
+    ids=["none at once", "less than none", "no such word"],
+)
+def test_bounds_that_let_nothing_through_are_refused(server, store, bounds) -> None:
+    server.put("/a", b"a")
+    plan = make_plan([(Source(server.base + "/a"), "a")], store=store)
+    with pytest.raises(ConfigurationError):
+        plan.run(**bounds)
+    for name in ("parallel", "per_host", "streams", "bandwidth"):
+        with pytest.raises(ConfigurationError, match=name):
+            Limits(**{name: 0})
+    assert not server.log

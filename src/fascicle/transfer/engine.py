@@ -11,9 +11,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from fascicle import settings
-from fascicle.errors import FascicleError, NotEnoughDisk, OfflineError, ReadOnlyStore
+from fascicle.errors import (
+    ConfigurationError,
+    FascicleError,
+    NotEnoughDisk,
+    OfflineError,
+    ReadOnlyStore,
+)
 from fascicle.transfer.bars import Bars, Shown, Underway, make_bars
 from fascicle.transfer.client import Answer, Request, Transport
 from fascicle.transfer.jobs import Job
@@ -222,6 +229,10 @@ def run(
 ) -> Result:
     """Run a plan; see `Plan.run`."""
     begun = time.monotonic()
+    if on_mismatch not in get_args(OnMismatch):
+        raise ConfigurationError(
+            f"on_mismatch={on_mismatch!r} is unknown", hint="'fail', 'keep' or 'accept'"
+        )
     bounds = limits or Limits.from_environment()
     if parallel is not None:
         bounds = replace(bounds, parallel=parallel, per_host=parallel)

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from fascicle import settings
+from fascicle.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,25 @@ class Limits:
     stall_timeout: float = 30.0
     spare_disk: int = 64 << 20
     journal: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing could ever be fetched within.
+
+        Raises
+        ------
+        ConfigurationError
+            If a number is too small.
+        """
+        for name in ("parallel", "per_host", "streams"):
+            if (n := getattr(self, name)) < 1:
+                raise ConfigurationError(
+                    f"{name} is {n}: nothing could be fetched", hint="1 or more"
+                )
+        if self.bandwidth is not None and self.bandwidth < 1:
+            raise ConfigurationError(
+                f"bandwidth is {self.bandwidth}: nothing could be fetched",
+                hint="bytes per second, or None for no bound",
+            )
 
     @classmethod
     def from_environment(cls) -> Limits:

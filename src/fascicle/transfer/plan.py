@@ -257,6 +257,8 @@ class Plan:
         ------
         NotEnoughDisk
             If the files have no room; nothing was fetched then.
+        ConfigurationError
+            If ``on_mismatch`` or a bound is none that can be.
         KeyboardInterrupt
             Parts of large files stay, and a later run continues them.
         """
