@@ -288,3 +288,13 @@ def test_sizes_that_web_servers_say(tmp_path):
         plan = fascicle.get(names, to=tmp_path)
         web.shutdown()
     assert [item.size for item in plan.items] == [*kinds.values(), None]
+
+
+def test_a_version_that_is_not_here_is_not_said_to_be_none(tmp_path, monkeypatch):
+    from fascicle.archives import ReleaseArchive
+
+    ReleaseArchive(f"s3://{BUCKET}/{PROJECT}@0.10.0", store=tmp_path).catalogue()
+    monkeypatch.setenv("FASCICLE_OFFLINE", "1")
+    with pytest.raises(OfflineError, match=r"0\.1\.0.*not here") as caught:
+        ReleaseArchive(f"s3://{BUCKET}/{PROJECT}@0.1.0", store=tmp_path).catalogue()
+    assert "0.10.0" in str(caught.value.hint)

@@ -125,6 +125,8 @@ class Edition:
         ------
         VersionNotFound
             If there is no such version.
+        OfflineError
+            If it is not here, and nothing may be fetched.
         """
         if not self._version:
             form = self._form
@@ -135,6 +137,12 @@ class Edition:
             if not known:
                 raise NotFoundError(f"{form.place.name} has no release")
             wanted = self._chosen or self._pinned() or next(reversed(known))
+            if wanted not in known and settings.offline() and not form.in_place:
+                raise OfflineError(
+                    f"release {wanted!r} of {form.project} is not here, and fascicle is offline",
+                    hint=f"here {'is' if len(known) == 1 else 'are'} {', '.join(known)}; unset "
+                    "FASCICLE_OFFLINE for others",
+                )
             if wanted not in known:
                 raise VersionNotFound(
                     f"{form.project} has no release {wanted!r} in {form.place.name}",

@@ -21,7 +21,7 @@ from fascicle.cli.where import chosen, in_option, open_session
 
 if TYPE_CHECKING:
     from fascicle.archives import OpenSession
-    from fascicle.transfer import Plan, Result
+    from fascicle.transfer import Item, Plan, Result
 
 
 @click.command()
@@ -272,6 +272,14 @@ def _free(place: Path) -> int:
     return shutil.disk_usage(place).free
 
 
+def _length(item: Item) -> int | None:
+    """Return the length of a file that is here."""
+    try:
+        return item.target.stat().st_size
+    except OSError:  # gone since
+        return item.size
+
+
 def _report(plan: Plan, result: Result, *, as_json: bool) -> None:
     """Print what became of each file, and of all."""
     for outcome in result.failed:
@@ -294,7 +302,7 @@ def _report(plan: Plan, result: Result, *, as_json: bool) -> None:
                     {
                         "target": str(outcome.item.target),
                         "status": outcome.status,
-                        "size": outcome.item.size,
+                        "size": outcome.item.size if outcome.error else _length(outcome.item),
                         "url": outcome.item.source.url,
                         "error": outcome.error.message if outcome.error else None,
                         "kind": outcome.error.kind if outcome.error else None,
