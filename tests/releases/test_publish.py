@@ -23,6 +23,7 @@ from fascicle.errors import ConfigurationError, NotReleasable, VersionExists
 from fascicle.formats.manifest import parse_manifest, read_manifest
 from fascicle.releases import Release, publish
 from fascicle.testing.s3 import S3Server
+from fascicle.transfer.places import open_place
 
 from .labs import make_folder, save, tree
 
@@ -566,3 +567,52 @@ def test_arrays_are_those_of_the_source(lab: Path, tmp_path: Path) -> None:
         for path in a.list("*trials*"):
             if path.endswith(".npy"):
                 assert np.array_equal(np.load(a.file(path)), np.load(b.file(path)), equal_nan=True)
+
+
+def test_two_projects_in_one_place_share_content(folder: Path, tmp_path: Path) -> None:
+    to = tmp_path / "out"
+    publish(folder, version="1.0.0", to=to, project="first")
+    done = publish(folder, version="1.0.0", to=to, project="second")
+    assert not [key for key, _ in done.files if key.startswith("lab/")], "sent once"
+    for project in ("first", "second"):
+        named = to / f"manifests/{project}_project_manifest_v1.0.0.json"
+        assert Release(named).verify().ok
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_release_that_was_moved_goes_on(
+    folder: Path, tmp_path: Path, s3: S3Server, complete: bool
+) -> None:
+    publish(folder, version="1.0.0", to="s3://lab-data/deep/down/p-p")
+    copy = tmp_path / "copy"
+    Release("s3://lab-data/deep/down/p-p").get(copy).run(progress=False).raise_for_failed()
+    place = open_place("s3://lab-data/deep/down/p-p")
+    (name,) = [key for key, _ in place.list("manifests/")]
+    (copy / name).parent.mkdir(exist_ok=True)
+    (copy / name).write_bytes(place.read(name, at_most=1 << 20))
+    lost = sorted(copy.rglob("*.npy"))[0]
+    if not complete:
+        lost.unlink()
+    save(sorted(folder.rglob("_ibl_trials.choice.npy"))[-1], 10, 2, fill=7)
+    done = publish(folder, version="1.1.0", to=copy)
+    assert done.project == "p-p"
+    sent = [key for key, _ in done.files if key.endswith(".npy")]
+    assert len(sent) == 1 + (not complete)
+    assert Release(f"{copy}@1.1.0").verify().ok and Release(f"{copy}@1.0.0").verify().ok
+    # In another bucket with versions, ids of versions of the first one mean nothing.
+    s3.make_bucket("elsewhere")
+    for key, _ in place.list():
+        s3.put("elsewhere", f"p-p/{key}", place.read(key, at_most=1 << 20))
+    publish(folder, version="1.1.0", to="s3://elsewhere/p-p")
+    assert Release("s3://elsewhere/p-p@1.1.0").verify().ok
+
+
+def test_a_bucket_that_got_versions_later(folder: Path, tmp_path: Path, s3: S3Server) -> None:
+    s3.make_bucket("grown", versions=False)
+    publish(folder, version="1.0.0", to="s3://grown/p-p")
+    s3.make_bucket("grown")
+    save(sorted(folder.rglob("_ibl_trials.choice.npy"))[-1], 10, 2, fill=7)
+    done = publish(folder, version="1.1.0", to="s3://grown/p-p")
+    assert len([key for key, _ in done.files if key.endswith(".npy")]) == 1
+    for version in ("1.0.0", "1.1.0"):
+        assert Release(f"s3://grown/p-p@{version}").verify().ok

@@ -179,14 +179,16 @@ def place_items(
         same: dict[tuple[str, str], FileEntry] = {}
         for manifest in manifests:
             for entry in manifest.files():
-                same.setdefault((entry.path, entry.sha256), entry)
+                if manifest.place(entry) == entry.path:
+                    same.setdefault((entry.path, entry.sha256), entry)
         return [Placed(item, item.path, same.get((item.path, item.sha256))) for item in items]
     content: dict[str, dict[str, FileEntry]] = {}
     taken: dict[str, str] = {}
     for manifest in manifests:
         for entry in manifest.files():
             key = manifest.place(entry)
-            content.setdefault(entry.sha256, {}).setdefault(key, entry)
+            if not listed or listed.get(key) == entry.size:  # a mirror may lack some
+                content.setdefault(entry.sha256, {}).setdefault(key, entry)
             taken[key.casefold()] = entry.sha256
     there = {key.casefold(): size for key, size in listed.items()}
     folders = set(_folders((*taken, *there)))

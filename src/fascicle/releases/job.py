@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from fascicle.errors import BatchError, VersionExists
@@ -76,8 +77,12 @@ class Job:
         metadata, data, dates = items
         target = self.target
         in_zip = isinstance(target.place, ZipPlace)
+        # What was published before a bucket had versions is the newest of its name for readers.
+        versioned = target.versioned and all(e.version_id for m in manifests for e in m.files())
+        if versioned:
+            manifests = [m for m in manifests if self._is_here(m)]
         listed: dict[str, int] = {}
-        if not (target.versioned or in_zip):
+        if not (versioned or in_zip):
             listed = {k: n for k, n in target.place.list() if not k.startswith(FOLDER)}
 
         def assign(different: frozenset[str] = frozenset()) -> list[Placed]:
@@ -85,7 +90,7 @@ class Job:
             return place_items(
                 [*data, *metadata],
                 version=self.version,
-                versioned=target.versioned,
+                versioned=versioned,
                 manifests=manifests,
                 listed=listed,
                 different=different,
@@ -142,11 +147,22 @@ class Job:
     def _root(self) -> str:
         return parse_url(self.target.url("x")).key.removesuffix("/x")
 
+    def _is_here(self, manifest: Manifest) -> bool:
+        """Return whether the ids of versions in a manifest are those of this bucket."""
+        here = parse_url(self.target.url("x"))
+        return all(
+            (there := parse_url(entry.url)).bucket == here.bucket
+            and there.key == here.key[:-1] + manifest.place(entry)
+            for entry in islice(manifest.files(), 1)
+        )
+
     def _entry(self, placed: Placed, version_id: str) -> FileEntry:
         item, known = placed.item, placed.entry
         return FileEntry(
             item.key,
-            self.target.url(placed.key) if known is None else known.url,
+            # Not that of the older manifest: the release may have been moved since, or the content
+            # be that of another project.
+            self.target.url(placed.key),
             version_id if known is None else known.version_id,
             item.blake2b,
             item.path,
