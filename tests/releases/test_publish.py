@@ -574,6 +574,10 @@ def test_two_projects_in_one_place_share_content(folder: Path, tmp_path: Path) -
     publish(folder, version="1.0.0", to=to, project="first")
     done = publish(folder, version="1.0.0", to=to, project="second")
     assert not [key for key, _ in done.files if key.startswith("lab/")], "sent once"
+    with pytest.raises(ConfigurationError, match="2 projects: first, second") as caught:
+        _ = Release(to).version
+    hinted = caught.value.hint.partition('"')[2].rstrip('"')
+    assert Release(hinted).version == "1.0.0", "what the hint says can be opened"
     for project in ("first", "second"):
         named = to / f"manifests/{project}_project_manifest_v1.0.0.json"
         assert Release(named).verify().ok

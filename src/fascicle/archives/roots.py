@@ -279,14 +279,17 @@ class _Finder:
         if projects:
             last = place.name.rstrip("/").rpartition("/")[2]
             if len(projects) > 1 and last not in projects:
-                raise _several(place.name, projects)
+                raise _several(
+                    place.name, projects, f"{FOLDER}{max(filter(version_of_name, names))}"
+                )
             return self.with_manifests(place, last if last in projects else projects[0])
         if any(_ATLAS.fullmatch(key) for key, _ in place.list("releases/")):
             return self.atlas(place)
         if isinstance(place, FolderPlace):
-            projects = _projects(path.name for path in place.root.glob(f"*{_MARK}*.json"))
+            found = [path.name for path in place.root.glob(f"*{_MARK}*.json")]
+            projects = _projects(found)
             if len(projects) > 1:
-                raise _several(place.name, projects)
+                raise _several(place.name, projects, max(filter(version_of_name, found)))
             if projects:
                 return self.cached(place.root, projects[0])
         return None
@@ -325,8 +328,8 @@ def _projects(names: Iterable[str]) -> list[str]:
     return sorted({name.partition(_MARK)[0] for name in names if version_of_name(name)})
 
 
-def _several(place: str, projects: list[str]) -> ConfigurationError:
+def _several(place: str, projects: list[str], example: str = "") -> ConfigurationError:
     return ConfigurationError(
         f"{place} has {len(projects)} projects: {', '.join(projects)}",
-        hint=f'name one of them, e.g. "{place.rstrip("/")}/{projects[0]}"',
+        hint=f'name one of them, e.g. "{place.rstrip("/")}/{example or projects[0]}"',
     )
