@@ -172,3 +172,14 @@ def test_the_command_line_reads_releases(ophys: Path) -> None:
     assert named.exit_code == 2 and f"fascicle find --in s3://{ophys.name}@1.0.0" in named.output
     (item, *_) = json.loads(run("get", "951410079", "--dry-run", "--json"))["items"]
     assert item["target"].endswith("behavior_ophys_experiment_951980471.nwb")
+
+
+def test_unknown_sessions_are_said_at_each_search(tmp_path: Path) -> None:
+    """Its files and tables are there; that its sessions are not known is said at each search."""
+    place = mirror(
+        tmp_path / "own-data", "own-data", {"runs": b"run_id\n1\n"}, {"0": ("a.npy", b"x")}
+    )
+    for _ in range(2):  # made, and kept from then on
+        with pytest.warns(IncompleteWarning, match=r"nobody has described .*own-data.*project="):
+            assert len(fascicle.find(archives=place)) == 0
+    assert ReleaseArchive(place).table("runs").shape[0] == 1

@@ -350,6 +350,13 @@ class Query:
     def ask(self, archive: Archive) -> Found:
         """Return what one archive has."""
         cat = archive.catalogue()
+        if cat.meta.get("undescribed"):
+            warnings.warn(
+                f"nobody has described what the tables of {archive.name} mean, so no session of it "
+                'is known: fascicle.open(place, project="description.toml") takes a description',
+                IncompleteWarning,
+                stacklevel=3,
+            )
         bits = cat.everything
         for column, predicate in self.columns:
             bits &= cat.where(column, predicate)

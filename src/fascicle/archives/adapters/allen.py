@@ -78,6 +78,8 @@ def columns(
     recordings = tables.recordings()
     out = to_columns(manifest.project, recordings.values())
     out.meta["aliases"] = tables.aliases
+    if not recordings and not config.catalogue.sessions:
+        out.meta["undescribed"] = manifest.project
     unknown = Counter[str]()
     out.insertions = list(tables.insertions(recordings, unknown))
     if unknown:
