@@ -38,7 +38,9 @@ def test_allensdk(
 ) -> None:
     expected = {}
     for letters in ("\u00b5-7", "\u65e5\u672c"):
-        save(folder / f"lab/Subjects/{letters}/2020-01-01/001/alf/_ibl_trials.choice.npy", 4)
+        alf = folder / f"lab/Subjects/{letters}/2020-01-01/001/alf"
+        save(alf / "_ibl_trials.choice.npy", 4)
+        save(alf / "#2021-01-01#/_ibl_trials.choice.npy", 5)
     for version in ("1.0.0", "1.1.0"):
         publish(folder, version=version, to=f"s3://{bucket}")
         data = {k: v for k, v in tree(folder, hidden=False).items() if k.startswith("lab/")}

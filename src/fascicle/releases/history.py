@@ -152,6 +152,7 @@ def place_items(
     manifests: Sequence[Manifest],
     listed: Mapping[str, int],
     different: frozenset[str] = frozenset(),
+    in_bucket: bool = False,
 ) -> list[Placed]:
     """Decide where the files of a version go, and which of them need not be sent.
 
@@ -174,14 +175,16 @@ def place_items(
         What is there, with sizes; may be empty where the place keeps versions.
     different : frozenset of str
         Names of files that are known to have other content, although the same size.
+    in_bucket : bool
+        Whether names must do as parts of addresses.
     """
+    names = _names(items, in_bucket=in_bucket)
     if versioned:
         same: dict[tuple[str, str], FileEntry] = {}
         for manifest in manifests:
             for entry in manifest.files():
-                if manifest.place(entry) == entry.path:
-                    same.setdefault((entry.path, entry.sha256), entry)
-        return [Placed(item, item.path, same.get((item.path, item.sha256))) for item in items]
+                same.setdefault((manifest.place(entry), entry.sha256), entry)
+        return [Placed(i, names[i.path], same.get((names[i.path], i.sha256))) for i in items]
     content: dict[str, dict[str, FileEntry]] = {}
     taken: dict[str, str] = {}
     for manifest in manifests:
@@ -192,17 +195,32 @@ def place_items(
             taken[key.casefold()] = entry.sha256
     there = {key.casefold(): size for key, size in listed.items()}
     folders = set(_folders((*taken, *there)))
-    free = _Free(version, taken, there, different, folders)
+    free = _Free(version, taken, there, different, folders, names)
     out = []
     for item in items:
         known = content.get(item.sha256)
         if known:
-            key = item.path if item.path in known else next(iter(known))
+            name = names[item.path]
+            key = name if name in known else next(iter(known))
             out.append(Placed(item, key, known[key]))
         else:
             key = free.key(item)
             out.append(Placed(item, key))
     return out
+
+
+def _names(items: Sequence[Item], *, in_bucket: bool) -> dict[str, str]:
+    """Return what each file is called in a place, by its path.
+
+    An address ends at a ``#``, and AllenSDK does not decode one that is written in per cent: in
+    buckets ``#2024-01-01#`` is ``@2024-01-01@``, unless that is a name of its own.
+    """
+    names = {item.path: item.path for item in items}
+    if in_bucket:
+        for path in names:
+            other = path.replace("#", "@")
+            names[path] = path if other in names else other
+    return names
 
 
 @dataclass(slots=True)
@@ -212,14 +230,15 @@ class _Free:
     there: dict[str, int]
     different: frozenset[str]
     folders: set[str]
+    names: Mapping[str, str]
 
     def key(self, item: Item) -> str:
         """Return the first name that is free, or that an interrupted attempt gave to this file."""
-        above = f"versions/{self.version}"
-        for key in (item.path, f"{above}/{item.path}"):
+        name, above = self.names[item.path], f"versions/{self.version}"
+        for key in (name, f"{above}/{name}"):
             if self._is_free(key, item):
                 return self._take(key, item)
-        return self._take(f"{above}/{item.sha256[:16]}/{item.path}", item)
+        return self._take(f"{above}/{item.sha256[:16]}/{name}", item)
 
     def _take(self, key: str, item: Item) -> str:
         self.taken[key.casefold()] = item.sha256

@@ -24,7 +24,7 @@ from fascicle.releases.history import (
 from fascicle.releases.published import Published
 from fascicle.releases.report import Report
 from fascicle.releases.targets import Target
-from fascicle.transfer.places import ZipPlace
+from fascicle.transfer.places import S3Place, ZipPlace
 
 
 class Files(NamedTuple):
@@ -94,6 +94,7 @@ class Job:
                 manifests=manifests,
                 listed=listed,
                 different=different,
+                in_bucket=isinstance(target.place, S3Place),
             )
 
         self.placed = assign()
