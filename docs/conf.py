@@ -27,6 +27,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 templates_path: list[str] = []
+smartquotes_action = "qe"  # quotes and dots; two hyphens before an option stay two hyphens
 
 # -- pages ----------------------------------------------------------------------------------------
 
@@ -90,9 +91,21 @@ def _prepare_home(app: Sphinx) -> None:
     demo.index_lab(home / "lab")
 
 
-def _escape(app: Sphinx, ctx: object, lines: list[str]) -> None:
-    """Keep the asterisks of help texts, which reStructuredText would take for emphasis."""
-    lines[:] = [line.replace("*", r"\*") for line in lines]
+def _as_typed(app: Sphinx, ctx: object, lines: list[str]) -> None:
+    """Set the examples of help texts as code, and keep the asterisks of the others.
+
+    Examples are lines that stand as they are (``| text``) below a heading. As text, their options
+    would get a dash for two hyphens, and could not be copied into a shell.
+    """
+    text: list[str] = []
+    for line in lines:
+        if line.startswith("|   "):
+            if text and text[-1].startswith("| "):  # the heading
+                text[-1:] = [text[-1].removeprefix("| "), "", ".. code-block:: text", ""]
+            text.append("   " + line.removeprefix("|   "))
+        else:
+            text.append(line.replace("*", r"\*"))
+    lines[:] = text
 
 
 def _skip(app: Sphinx, what: str, name: str, member: object, skip: bool, options: object) -> bool:
@@ -103,5 +116,5 @@ def _skip(app: Sphinx, what: str, name: str, member: object, skip: bool, options
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", _prepare_home)
     app.connect("autodoc-skip-member", _skip)
-    app.connect("sphinx-click-process-description", _escape)
+    app.connect("sphinx-click-process-description", _as_typed)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
