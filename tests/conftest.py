@@ -20,19 +20,30 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def one_python(shared: Path) -> Path:
-    """Return the python of the real ONE-api, made on first use."""
-    if given := os.environ.get("FASCICLE_PEER_ONE"):
+def peer_python(shared: Path, name: str, title: str) -> Path:
+    """Return the python of a peer, which is made on first use."""
+    if given := os.environ.get(f"FASCICLE_PEER_{name.upper()}"):
         return Path(given)
     run = subprocess.run(
-        [str(shared / "tools" / "make-peer"), "one", str(ROOT / ".peers" / "one")],
+        [str(shared / "tools" / "make-peer"), name, str(ROOT / ".peers" / name)],
         capture_output=True,
         text=True,
     )
     if run.returncode:
-        pytest.fail(f"the ONE-api peer could not be made:\n{run.stderr[-2000:]}")
-    return Path(run.stdout.strip().splitlines()[-1])
+        pytest.fail(f"the {title} peer could not be made:\n{run.stderr[-2000:]}")
+    return ROOT / run.stdout.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="session")
+def one_python(shared: Path) -> Path:
+    """Return the python of the real ONE-api, made on first use."""
+    return peer_python(shared, "one", "ONE-api")
+
+
+@pytest.fixture(scope="session")
+def allen_python(shared: Path) -> Path:
+    """Return the python of the real AllenSDK, made on first use."""
+    return peer_python(shared, "allen", "AllenSDK")
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,18 +38,3 @@ def endpoint(server: S3Server, release: DemoRelease, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
     monkeypatch.setenv("FASCICLE_PROGRESS", "0")
     return server.url
-
-
-@pytest.fixture(scope="session")
-def allen_python(shared: Path) -> Path:
-    """Return the python of the real AllenSDK, made on first use."""
-    if given := os.environ.get("FASCICLE_PEER_ALLEN"):
-        return Path(given)
-    run = subprocess.run(
-        [str(shared / "tools" / "make-peer"), "allen", str(ROOT / ".peers" / "allen")],
-        capture_output=True,
-        text=True,
-    )
-    if run.returncode:
-        pytest.fail(f"the AllenSDK peer could not be made:\n{run.stderr[-2000:]}")
-    return ROOT / run.stdout.strip().splitlines()[-1]

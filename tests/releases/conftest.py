@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,18 +53,3 @@ def s3(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     return server
-
-
-@pytest.fixture(scope="session")
-def allen_python(shared: Path) -> Path:
-    """Return the python of the real AllenSDK, made on first use."""
-    if given := os.environ.get("FASCICLE_PEER_ALLEN"):
-        return Path(given)
-    run = subprocess.run(
-        [str(shared / "tools" / "make-peer"), "allen", str(ROOT / ".peers" / "allen")],
-        capture_output=True,
-        text=True,
-    )
-    if run.returncode:
-        pytest.fail(f"the AllenSDK peer could not be made:\n{run.stderr[-2000:]}")
-    return ROOT / run.stdout.strip().splitlines()[-1]

@@ -26,6 +26,7 @@ from fascicle.transfer.limits import Limits
 from fascicle.transfer.localfile import LocalFile, open_local
 from fascicle.transfer.parts import Tag
 from fascicle.transfer.s3 import Access, address
+from fascicle.transfer.seeking import SeekableFile
 from fascicle.transfer.source import Source
 from fascicle.transfer.stream import CONTENT_RANGE
 
@@ -33,7 +34,7 @@ _AHEAD = 8
 _UNREACHABLE = 2
 
 
-class RangedFile(io.RawIOBase):
+class RangedFile(SeekableFile):
     """A remote file, open for reading; what was read is kept in blocks.
 
     Parameters
@@ -113,26 +114,6 @@ class RangedFile(io.RawIOBase):
             place,
             *state,
         )
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to a position; return it."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"no position before the start: {base + offset}")
-        self._position = base + offset
-        return self._position
 
     def readinto(self, buffer: Any, /) -> int:
         """Read into a buffer; return how many bytes there were."""

@@ -21,6 +21,7 @@ from urllib.parse import quote
 from fascicle.errors import BadFileError, HashMismatch, RemoteNotFound, UnsafeTarget
 from fascicle.transfer.disk import write_all
 from fascicle.transfer.hashes import Hasher, maker
+from fascicle.transfer.seeking import SeekableFile
 from fascicle.transfer.source import Source
 
 _BLOCK = 1 << 20
@@ -238,13 +239,12 @@ def open_member(source: Source) -> io.RawIOBase:
         raise
 
 
-class _Slice(io.RawIOBase):
+class _Slice(SeekableFile):
     """The bytes of a stored member, where they lie in the ZIP file."""
 
     def __init__(self, path: Path, info: zipfile.ZipInfo) -> None:
         super().__init__()
-        self._size = info.file_size
-        self._position = 0
+        self.size = info.file_size
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed with this
         try:
             with open(path, "rb") as f:
@@ -253,24 +253,8 @@ class _Slice(io.RawIOBase):
             self._file.close()
             raise
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"no position before the start: {base + offset}")
-        self._position = base + offset
-        return self._position
-
     def readinto(self, buffer: Any, /) -> int:
-        n = max(0, min(len(buffer), self._size - self._position))
+        n = max(0, min(len(buffer), self.size - self._position))
         if not n:
             return 0
         self._file.seek(self._start + self._position)
