@@ -126,6 +126,22 @@ def test_bad_files_are_named_and_the_others_stay(copied_lab: Path, tmp_path: Pat
     assert FolderArchive(tmp_path / "to").catalogue().n_datasets == 29
 
 
+def test_names_that_lead_nowhere(release: str, lab: Path, tmp_path: Path) -> None:
+    """Each is told what is wrong with it, and what to type next."""
+    code, _, err = invoke("get", "no-such", "--in", release, "--to", tmp_path / "to")
+    assert code == 3 and "'no-such' is neither a session nor a folder" in err
+    for wrong in ("1.0", "first"):
+        code, _, err = invoke("get", f"{release}@{wrong}", "--to", tmp_path / "to")
+        assert code == 3 and f"'{wrong}' behind the @" in err and f"{release}@1.1.0" in err
+    code, _, err = invoke("find", "--in", tmp_path / "no-such")
+    assert code == 3 and "there is no folder" in err and "fascicle index" not in err
+    code, _, err = invoke(
+        "get", "http://localhost:1/a.npy", "--hash", "sha256:9f86", "--to", tmp_path / "to"
+    )
+    assert code == 3 and "has 4 digits, and a whole sha256 has 64" in err
+    assert not (tmp_path / "to").exists()
+
+
 def test_a_file_of_ones_own_is_in_the_way(copied_lab: Path, tmp_path: Path) -> None:
     invoke("index", copied_lab, "--hash")
     first = next(copied_lab.rglob("*trials.choice*.npy"))
@@ -188,6 +204,12 @@ def test_a_file_by_its_address(
     assert code == 3 and "sha256" in err and not (tmp_path / "to/a.npy").exists()
     code, out, err = invoke("get", "s3://lab-bucket/lab/sessions.pqt", "--to", tmp_path / "s3")
     assert code == 0 and "1 fetched" in out, err
+
+
+def test_what_a_second_try_cannot_mend_is_not_said_to_need_one(web: str, tmp_path: Path) -> None:
+    code, _, err = invoke("get", f"{web}/no-such.npy", "--to", tmp_path / "to")
+    assert code == 3 and "no such file there" in err
+    assert "the record may be out of date" in err and "tries them again" not in err
 
 
 def test_interrupted_and_continued(web: str, tmp_path: Path) -> None:

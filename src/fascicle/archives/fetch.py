@@ -393,6 +393,12 @@ def _checksum(given: str) -> tuple[str, str]:
             hint="type the hexadecimal digits of an md5, sha1, sha256 or sha512, or name another "
             "algorithm: blake2b:1f3…",
         )
+    whole = {name: n for n, name in _LENGTHS.items()}.get(algorithm, len(digits))
+    if len(digits) != whole:
+        raise ConfigurationError(
+            f"{given!r} has {len(digits)} digits, and a whole {algorithm} has {whole}",
+            hint="give all of them",
+        )
     return digits.lower(), algorithm
 
 

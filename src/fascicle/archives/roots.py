@@ -191,12 +191,30 @@ def find_form(
         return finder.with_manifests(replace(place, prefix=config.project), config.project)
     form = finder.at(place) or finder.below()
     if form is None:
+        _no_version(named.place)
         raise NotFoundError(
             f"there is no release at {place.name}: no manifest in manifests/ or releases/",
             hint="look at the name: s3://bucket/project, a folder above manifests/, a ZIP file, "
             "or the URL of a manifest",
         )
     return form
+
+
+def _no_version(name: str) -> None:
+    """Say of a name at which nothing is that what stands behind its @ is no version.
+
+    Raises
+    ------
+    ConfigurationError
+        If something does.
+    """
+    before, at, version = name.rpartition("@")
+    if at and before and not set(version) & {"/", os.sep}:
+        raise ConfigurationError(
+            f"{version!r} behind the @ of {name} is no version",
+            hint=f"three numbers with points between them: {before}@1.1.0; without it the newest "
+            "is opened",
+        )
 
 
 class _Finder:

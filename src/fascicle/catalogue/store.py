@@ -102,6 +102,11 @@ class Store:
             entry = self.home.newest()
             if entry is not None:  # tables half gone; the log still has them
                 return self._catalogue(self.home, entry)
+            if not self.tables.exists():
+                raise NoIndexError(
+                    f"there is no folder {self.tables}",
+                    hint="look at its name, and whether its disk is mounted",
+                )
             raise NoIndexError(
                 f"{self.tables} has no index: neither {HIDDEN} nor sessions.pqt and datasets.pqt",
                 hint=f"make one: fascicle index {self.root}",

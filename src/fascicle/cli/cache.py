@@ -46,7 +46,7 @@ def _named(stores: Sequence[Path]) -> list[Path]:
     return [store.absolute() for store in stores] or known_stores()
 
 
-@cache.command("ls")
+@cache.command("ls", short_help="List the stores on this machine.")
 @_stores
 @_json
 @debug_option
@@ -116,7 +116,7 @@ def _day(seconds: float | None) -> str:
     return "" if seconds is None else datetime.fromtimestamp(seconds).date().isoformat()
 
 
-@cache.command("du")
+@cache.command("du", short_help="Say what versions or sessions take on disk.")
 @_stores
 @click.option(
     "--by",
@@ -170,7 +170,7 @@ def du(stores: Sequence[Path], by: str | None, as_json: bool) -> None:
     )
 
 
-@cache.command("prune")
+@cache.command("prune", short_help="Remove what can be fetched again.")
 @_stores
 @click.option("--keep", metavar="N", type=click.IntRange(min=0), help="Keep the newest N versions.")
 @click.option("--version", "versions", metavar="V", multiple=True, help="Remove this version.")

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from fascicle.releases.citing import Cited
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command(
+    short_help="Say how to cite what an analysis used.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 @click.option(
     "--format",
     "form",

@@ -11,7 +11,7 @@ from fascicle.cli import output
 from fascicle.cli.app import debug_option
 
 
-@click.command()
+@click.command(short_help="Make a synthetic lab, and walk through find, load, publish.")
 @click.argument(
     "folder", metavar="[DIR]", default="demo", type=click.Path(file_okay=False, path_type=Path)
 )

@@ -18,13 +18,14 @@ from fascicle.cli.app import FAILED, NO, debug_option
 from fascicle.cli.terms import search_options, search_terms
 from fascicle.cli.units import BYTES
 from fascicle.cli.where import chosen, in_option, open_session
+from fascicle.errors import NotFoundError
 
 if TYPE_CHECKING:
     from fascicle.archives import OpenSession
     from fascicle.transfer import Item, Plan, Result
 
 
-@click.command()
+@click.command(short_help="Bring files here, whole and verified.")
 @click.argument("what", metavar="[WHAT]...", nargs=-1)
 @click.option(
     "--to",
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--qc",
     type=click.Choice(["NOT_SET", "PASS", "WARNING", "FAIL", "CRITICAL"], case_sensitive=False),
-    default="FAIL",
+    default="fail",
     show_default=True,
     help="The worst quality control that a dataset may have.",
 )
@@ -160,7 +161,7 @@ def _plan(
             raise click.UsageError("sessions are named or searched for, not both")
         return fascicle.get(fascicle.find(archives=words or chosen(places), **terms), **asked)
     wanted: list[OpenSession | str] = [
-        open_session(places, word) if _is_session(word) else word for word in words
+        open_session(places, word) if _is_session(word) else _place(word) for word in words
     ]
     return fascicle.get(wanted or list(chosen(places)), **asked)
 
@@ -189,6 +190,18 @@ def _is_session(word: str) -> bool:
         or re.fullmatch(r"(.*/)?[^/]+/\d{4}-\d\d-\d\d/\d{1,3}/?", word.replace("\\", "/"))
         is not None
     )
+
+
+def _place(word: str) -> str:
+    """Return what is no name of a session, if it can be a place."""
+    from fascicle.archives.roots import split_name
+
+    if "://" not in word and not os.path.lexists(os.path.expanduser(split_name(word).place)):
+        raise NotFoundError(
+            f"{word!r} is neither a session nor a folder or ZIP file that is here",
+            hint="'fascicle find --ids' lists sessions; a bucket begins with s3://",
+        )
+    return word
 
 
 @contextmanager
@@ -284,7 +297,8 @@ def _report(plan: Plan, result: Result, *, as_json: bool) -> None:
     """Print what became of each file, and of all."""
     for outcome in result.failed:
         assert outcome.error is not None
-        output.note(f"{outcome.item.target}: {outcome.error.message}")
+        target, message = str(outcome.item.target), outcome.error.message
+        output.note(message if message.startswith(f"{target} ") else f"{target}: {message}")
     for note in result.notes:
         if "not all that follows" not in note:  # that was a warning
             output.note(note)
@@ -315,7 +329,10 @@ def _report(plan: Plan, result: Result, *, as_json: bool) -> None:
     where = ", ".join(map(str, _stores(plan)))
     click.echo(f"{where}: {result}")
     if result.failed:
+        hints = {outcome.error.hint for outcome in result.failed if outcome.error is not None}
+        # One reason for all: what to do about it. Of several, some may pass.
+        hint = hints.pop() if len(hints) == 1 else ""
         output.note(
-            f"{output.plural(len(result.failed), 'file')} could not be brought: the same command "
-            "tries them again"
+            f"{output.plural(len(result.failed), 'file')} could not be brought: "
+            + (hint or "the same command tries them again")
         )

@@ -29,7 +29,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: Path | None) -> P
     return value
 
 
-@click.command()
+@click.command(short_help="Load an OBJECT of a SESSION, or write it to a file.")
 @click.argument("session", metavar="SESSION")
 @click.argument("object", metavar="OBJECT")
 @click.option("--collection", metavar="NAME", help="Where it is, if several collections have one.")

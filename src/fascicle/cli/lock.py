@@ -220,7 +220,7 @@ def _check(ctx: click.Context, file: Path, places: Sequence[str], *, as_json: bo
         ctx.exit(_exit_code(found.problems) or NO)
 
 
-@click.command()
+@click.command(short_help="Bring exactly the files of a lock here.")
 @click.argument(
     "lock",
     metavar="[LOCK]",

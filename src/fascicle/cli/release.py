@@ -32,7 +32,7 @@ def _endpoint(command: _Command) -> _Command:
     )(command)
 
 
-@click.group()
+@click.group(short_help="Publish a folder as a release; compare and cite versions.")
 @debug_option
 def release() -> None:
     """Publish a folder as versions of a release; compare, verify and cite versions.
@@ -140,7 +140,7 @@ def _show_published(done: Published) -> None:
         click.echo(f"  {step}")
 
 
-@release.command()
+@release.command(short_help="Say what stands in the way of releasing DIR.")
 @_folder
 @click.option("--all", "everything", is_flag=True, help="List each finding, not five of each rule.")
 @_json
@@ -215,7 +215,7 @@ def list_(place: str, endpoint: str | None, as_json: bool) -> None:
     )
 
 
-@release.command()
+@release.command(short_help="Say what changed from version A to version B.")
 @click.argument("versions", metavar="A B", nargs=-1, required=True)
 @click.option("--summary", is_flag=True, help="A line for each object, none for each file.")
 @click.option("--html", is_flag=True, help="Print an HTML table.")
@@ -248,7 +248,7 @@ def diff(
             click.echo(output.one_line(line))
 
 
-@release.command()
+@release.command(short_help="Write notes on a version in Markdown.")
 @click.argument("versions", metavar="[A] B", nargs=-1, required=True)
 @_endpoint
 @debug_option
@@ -273,7 +273,7 @@ def notes(versions: Sequence[str], endpoint: str | None) -> None:
     click.echo(text, nl=False)
 
 
-@release.command()
+@release.command(short_help="Hold every file of a version against the manifest.")
 @click.argument("place", metavar="PLACE[@VERSION]")
 @click.option("--quick", is_flag=True, help="Compare sizes, without reading the files.")
 @_endpoint

@@ -22,7 +22,7 @@ _SHOWN = (
 _session = click.argument("session", metavar="SESSION")
 
 
-@click.command()
+@click.command(short_help="List the datasets of a SESSION.")
 @_session
 @click.argument("datasets", metavar="[DATASET]...", nargs=-1)
 @click.option("--collection", metavar="NAME", help="Only this collection, e.g. 'alf/probe*'.")
@@ -126,7 +126,7 @@ def _details(session: OpenSession, paths: Sequence[str]) -> list[dict[str, Any]]
     return rows
 
 
-@click.command()
+@click.command(short_help="Say what a SESSION is: who, when, its probes and regions.")
 @_session
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @in_option

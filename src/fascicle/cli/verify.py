@@ -33,7 +33,7 @@ class Difference(NamedTuple):
     problem: str
 
 
-@click.command()
+@click.command(short_help="Compare the files under DIR with what is on record of them.")
 @click.argument(
     "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )

@@ -105,7 +105,7 @@ class Verification:
             f"<tr><td>{escape(w.path)}</td><td>{w.state}</td><td>{escape(w.message)}</td></tr>"
             for w in self.wrong[:200]
         )
-        return f"<table><caption>{head}</caption>{rows}</table>"
+        return f"<table><caption style='white-space:nowrap'>{head}</caption>{rows}</table>"
 
 
 def verify_files(
