@@ -6,7 +6,7 @@ import io
 import threading
 from typing import Any
 
-from fascicle.errors import AccessDenied, ConfigurationError, RemoteNotFound
+from fascicle.errors import AccessDenied, ConfigurationError, FascicleError, RemoteNotFound
 from fascicle.transfer.source import Source
 
 
@@ -75,6 +75,8 @@ def open_local(source: Source, position: int = 0) -> LocalFile:
     path = source.local_path()
     try:
         raw = io.FileIO(path) if path is not None else open_member(source)
+    except FascicleError:
+        raise  # errors of ours may be of both kinds
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RemoteNotFound(f"there is no file {path}", hint="look at its name") from error
     except PermissionError as error:
