@@ -226,6 +226,14 @@ def test_two_versions_of_a_folder_do_not_mix(lab_folder: Path, tmp_path: Path) -
         assert len(found) and "@" not in new.name
 
 
+def test_a_release_as_a_notebook_shows_it(published: Path) -> None:
+    archive = ReleaseArchive(published)
+    assert str(published) in archive._repr_html_() and "<table>" not in archive._repr_html_()
+    archive.catalogue()
+    shown = archive._repr_html_()
+    assert "<table>" in shown and archive.manifest.project in shown and archive.version in shown
+
+
 def test_a_store_takes_the_files_of_a_folder(published: Path, tmp_path: Path) -> None:
     release = fascicle.open(published, store=tmp_path / "store")
     session = fascicle.find(datasets="trials", archives=release)[0]

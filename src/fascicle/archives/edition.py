@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from fascicle.errors import (
 from fascicle.formats.manifest import MAX_BYTES, Manifest
 from fascicle.formats.project import ProjectConfig, load_config
 from fascicle.transfer.ledger import HIDDEN
+from fascicle.transfer.text import size_text
 
 if TYPE_CHECKING:
     from fascicle.archives.adapters.base import Form
@@ -235,6 +237,19 @@ class Edition:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+    def _repr_html_(self) -> str:
+        if self._content is None:  # not read yet: to show it is no reason to go to a network
+            return f"<code>{escape(repr(self))}</code>"
+        files = self.manifest.data_files.values()
+        n_bytes = sum(entry.size or 0 for entry in files)
+        size = f", {size_text(n_bytes)}" if n_bytes else ""  # the Allen Institute's give none
+        return (
+            f"<table><caption style='white-space:nowrap'>{escape(self.name)}</caption>"
+            f"<tr><th>project</th><td>{escape(self.manifest.project)}</td></tr>"
+            f"<tr><th>version</th><td>{escape(self.version)}</td></tr>"
+            f"<tr><th>files</th><td>{len(files):,}{size}</td></tr></table>"
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Edition):

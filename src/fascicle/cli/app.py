@@ -107,7 +107,7 @@ def _close_quietly() -> None:
 @click.version_option(__version__, "-V", "--version", message="fascicle %(version)s")
 @debug_option
 def fascicle() -> None:
-    """Find, load and check neurophysiology recordings.
+    """Find, get, load and release neurophysiology recordings.
 
     \b
     Examples:
@@ -116,6 +116,7 @@ def fascicle() -> None:
       fascicle find --region TH --dataset spikes   sessions with spikes from the thalamus
       fascicle load EID trials --to trials.csv     one object of one session as a table
       fascicle get EID --dataset spikes --to DIR   files of a session, from any archive
+      fascicle release create DIR --version 1.0.0 --to s3://bucket/project
 
     \b
     Exit codes: 0 done or found, 1 nothing found or a file differs, 2 not understood,

@@ -112,7 +112,8 @@ class Result:
             for outcome in self.failed[:50]
             if outcome.error is not None
         )
-        return f"<table><caption style='white-space:nowrap'>{escape(str(self))}</caption>{rows}</table>"
+        head = escape(str(self))
+        return f"<table><caption style='white-space:nowrap'>{head}</caption>{rows}</table>"
 
 
 def finish(result: Result, after: Sequence[Callable[[Result], object]]) -> Result:
