@@ -133,6 +133,8 @@ def test_names_that_lead_nowhere(release: str, lab: Path, tmp_path: Path) -> Non
     for wrong in ("1.0", "first"):
         code, _, err = invoke("get", f"{release}@{wrong}", "--to", tmp_path / "to")
         assert code == 3 and f"'{wrong}' behind the @" in err and f"{release}@1.1.0" in err
+    code, _, err = invoke("get", f"{lab}@1.0", "--to", tmp_path / "to")
+    assert code == 3 and "'1.0' behind the @" in err
     code, _, err = invoke("find", "--in", tmp_path / "no-such")
     assert code == 3 and "there is no folder" in err and "fascicle index" not in err
     code, _, err = invoke(
@@ -159,7 +161,7 @@ def test_offline(release: str, tmp_path: Path) -> None:
     assert invoke(*asked, "--offline")[0] == 0
     assert "FASCICLE_OFFLINE" not in os.environ
     code, _, err = invoke(*asked, "--dataset", "trials", "--offline")
-    assert code == 3 and "offline" in err
+    assert code == 3 and "offline" in err and "leave out --offline" in err
 
 
 def test_a_target_that_cannot_be_made(lab: Path, tmp_path: Path) -> None:
@@ -257,3 +259,10 @@ def test_verify_finds_what_was_harmed_in_a_store_without_an_index(web: str, tmp_
     assert facts["differences"] == [{"path": "a.npy", "problem": "not what was fetched"}]
     (to / "a.npy").unlink()
     assert "not here" in invoke("verify", to)[1]
+
+
+def test_a_version_is_cited_with_the_address_of_its_release(release: str) -> None:
+    """The version is said apart, and alike by both commands."""
+    for command in (("cite",), ("release", "cite")):
+        code, out, err = invoke(*command, f"{release}@1.0.0")
+        assert code == 0 and "(version 1.0.0)" in out and out.rstrip().endswith(release), out + err

@@ -63,11 +63,15 @@ def split_name(name: str | os.PathLike[str]) -> Named:
     # A folder may be called so.
     if is_suffix and ("://" in text or not os.path.lexists(os.path.expanduser(text))):
         return Named(before.rstrip("/") or "/", version)
-    if at and text.lower().startswith("s3://") and "/" not in version and before.count("/") == 2:
-        raise ConfigurationError(
-            f"{version!r} behind the @ of {text} is no version",
-            hint=f"{before}@1.1.0; without it the newest is opened",
-        )
+    if text.lower().startswith("s3://"):
+        if before.count("/") == 2:  # no name of a bucket has an @
+            _no_version(text)
+    elif (
+        "://" not in text
+        and not os.path.lexists(path := os.path.expanduser(text))
+        and (at and os.path.exists(path.rpartition("@")[0]))
+    ):
+        _no_version(text)
     path = text.partition("?")[0].partition("#")[0]
     if not path.endswith(".json"):
         return Named(text)

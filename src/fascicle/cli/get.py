@@ -127,7 +127,7 @@ def get(
         except KeyboardInterrupt:
             output.note("what has come stays: the same command goes on from here")
             raise
-    _report(plan, result, as_json=as_json)
+    _report(plan, result, as_json=as_json, offline=offline)
     if result.failed or any("not all that follows" in note for note in result.notes):
         ctx.exit(FAILED)
 
@@ -293,7 +293,7 @@ def _length(item: Item) -> int | None:
         return item.size
 
 
-def _report(plan: Plan, result: Result, *, as_json: bool) -> None:
+def _report(plan: Plan, result: Result, *, as_json: bool, offline: bool) -> None:
     """Print what became of each file, and of all."""
     for outcome in result.failed:
         assert outcome.error is not None
@@ -332,6 +332,8 @@ def _report(plan: Plan, result: Result, *, as_json: bool) -> None:
         hints = {outcome.error.hint for outcome in result.failed if outcome.error is not None}
         # One reason for all: what to do about it. Of several, some may pass.
         hint = hints.pop() if len(hints) == 1 else ""
+        if offline:
+            hint = hint.replace("unset FASCICLE_OFFLINE", "leave out --offline")
         output.note(
             f"{output.plural(len(result.failed), 'file')} could not be brought: "
             + (hint or "the same command tries them again")
