@@ -145,11 +145,16 @@ def _facts(about: dict[str, object]) -> list[str]:
 
 
 def _save(options: argparse.Namespace, bench: Bench, about: dict[str, object]) -> None:
-    """Write ``latest.json`` and ``latest.md`` (``quick.*`` for small sizes, ``partial.*`` else)."""
+    """Write ``latest.json`` and ``latest.md``; ``latest-tp.*`` where only some parts were measured.
+
+    Small sizes go to ``quick.*``; what is no whole part, or without the peers, to ``partial.*``.
+    """
     folder = options.results
     folder.mkdir(parents=True, exist_ok=True)
-    whole = options.only == list(PARTS) and bench.large and not (options.no_peer or options.cases)
-    stem = "quick" if bench.quick else "latest" if whole else "partial"
+    whole = bench.large and not (options.no_peer or options.cases)
+    letters = "".join(letter for letter, name in LETTERS.items() if name in options.only)
+    every = "latest" if options.only == list(PARTS) else f"latest-{letters}"
+    stem = "quick" if bench.quick else every if whole else "partial"
     found = {
         **about,
         "rows": [r.to_json() for r in bench.rows],
@@ -166,8 +171,11 @@ def _save(options: argparse.Namespace, bench: Bench, about: dict[str, object]) -
     folder.joinpath(f"{stem}.md").write_text("\n".join(lines) + "\n")
     print(f"\nsaved: {folder / stem}.json, .md")
     if stem == "latest" and folder == ROOT / "benchmarks" / "results":
-        page.update(ROOT / "README.md", folder / "latest.json")
-        print("the README's table is that of this run")
+        for older in folder.glob("latest-*"):  # of some parts, before this run of all
+            older.unlink()
+    if stem.startswith("latest") and folder == ROOT / "benchmarks" / "results":
+        page.update(ROOT / "README.md", folder)
+        print("the README's table has what was measured")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""The README's table of speed, from the results of a full run: ``python -m benchmarks.page``."""
+"""The README's table of speed, from the results of full runs: ``python -m benchmarks.page``.
+
+``latest.json`` is a run of all parts; ``latest-tp.json`` a later one of some, whose rows count.
+"""
 
 from __future__ import annotations
 
@@ -52,49 +55,64 @@ def update(readme: Path, results: Path) -> None:
     _, _, after = rest.partition(END)
     if not after:
         raise ValueError(f"{readme} has no {BEGIN.strip()} and {END}")
-    readme.write_text(before + BEGIN + table(json.loads(results.read_text())) + END + after)
+    files = [results / "latest.json", *sorted(results.glob("latest-*.json"))]
+    runs = [json.loads(file.read_text()) for file in files]
+    readme.write_text(before + BEGIN + table(runs, [f.stem for f in files]) + END + after)
 
 
-def table(found: dict[str, Any]) -> str:
-    """Return the introduction and the table."""
-    machine, versions = found["machine"], []
+def table(runs: list[dict[str, Any]], names: list[str]) -> str:
+    """Return the introduction and the table: of each line the newest run that has it."""
+    machine = runs[-1]["machine"]
+    about: dict[str, Any] = {}
+    for run in runs:
+        about |= {name: run[name] for name in ("fascicle", "ONE-api", "AllenSDK") if run.get(name)}
+    versions = []
     for name, package in (("fascicle", ""), ("ONE-api", "ONE-api"), ("AllenSDK", "allensdk")):
-        if about := found.get(name):
-            said = f"{name} {about[package]}" if package else name
+        if found := about.get(name):
+            said = f"{name} {found[package]}" if package else name
             versions.append(
-                f"{said} on Python {_short(about)} and pandas {_short(about, 'pandas')}"
+                f"{said} on Python {_short(found)} and pandas {_short(found, 'pandas')}"
             )
     cpu = re.sub(r"\((R|TM)\)| Processor.*| CPU.*|@.*", "", machine["cpu"]).strip()
     system = machine["system"].split()[0]
+    dates = list(dict.fromkeys(run["date"].split()[0] for run in runs))
+    links = " and ".join(
+        f"[`benchmarks/results/{name}.md`](benchmarks/results/{name}.md)" for name in names
+    )
     intro = (
-        f"Measured side by side in one run of `make bench` on {found['date'].split()[0]}: "
+        f"Measured side by side by `make bench` on {' and '.join(dates)}: "
         f"{machine['cores']} cores ({cpu}), {machine.get('memory', '?')}, {system}; "
         f'{", ".join(versions)}. "Cold" is a new process, from its start to the first answer. '
         "AllenSDK's downloads are its method: one stream by boto3 in chunks of 1 KiB, then a "
-        "second pass for the checksum. The whole table, with curl, memory, processor time and warm "
-        "answers, is [`benchmarks/results/latest.md`](benchmarks/results/latest.md); "
-        "[how it is measured](benchmarks/README.md)."
+        "second pass for the checksum. The whole tables, with curl, memory, processor time and "
+        f"warm answers, are {links}; [how it is measured](benchmarks/README.md)."
     )
     one, allen = (
-        f"{name} {(found.get(name) or {}).get(package, '')}".strip()
+        f"{name} {(about.get(name) or {}).get(package, '')}".strip()
         for name, package in (("ONE-api", "ONE-api"), ("AllenSDK", "allensdk"))
     )
     lines = [_wrapped(intro), "", f"| | fascicle | {one} | {allen} |", "|---|--:|--:|--:|"]
     for pattern, begin, label in LINES:
-        heading, columns, match = "", [], None
-        for row in found["rows"]:
-            if row["ours"]["median"] is None and not row["ours"]["problem"]:
-                heading, columns = row["what"], row["columns"]
-                match = re.match(pattern, heading)
-            elif match and _is(row["what"], begin):
-                cells = [_cell(row, row["ours"])]
-                peers = dict(zip(columns[1:], columns[1:], strict=True))
-                values = {columns[0]: row["peer"]} | {c: row["others"].get(c) for c in peers}
-                for names in (("ONE-api",), ("AllenSDK", "AllenSDK's way")):
-                    cells.append(next((_cell(row, values[n]) for n in names if n in values), ""))
-                lines.append(f"| {label.format(*match.groups())} | {' | '.join(cells)} |")
-                break
+        found = [line for run in runs if (line := _line(run, pattern, begin, label))]
+        lines += found[-1:]
     return "\n".join(lines) + "\n"
+
+
+def _line(run: dict[str, Any], pattern: str, begin: str, label: str) -> str:
+    """Return a line of the table, or nothing where a run has not measured it."""
+    columns: list[str] = []
+    match = None
+    for row in run["rows"]:
+        if row["ours"]["median"] is None and not row["ours"]["problem"]:
+            columns = row.get("columns") or ["ONE-api"]
+            match = re.match(pattern, row["what"])
+        elif match and _is(row["what"], begin):
+            cells = [_cell(row, row["ours"])]
+            values = {columns[0]: row["peer"], **row.get("others", {})}
+            for names in (("ONE-api",), ("AllenSDK", "AllenSDK's way")):
+                cells.append(next((_cell(row, values[n]) for n in names if n in values), ""))
+            return f"| {label.format(*match.groups())} | {' | '.join(cells)} |"
+    return ""
 
 
 def _is(what: str, begin: str) -> bool:
@@ -121,4 +139,4 @@ def _wrapped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    update(ROOT / "README.md", ROOT / "benchmarks" / "results" / "latest.json")
+    update(ROOT / "README.md", ROOT / "benchmarks" / "results")

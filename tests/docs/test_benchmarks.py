@@ -74,7 +74,7 @@ def test_the_table_of_the_readme(tmp_path: Path) -> None:
     (tmp_path / "latest.json").write_text(json.dumps(results))
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{page.BEGIN}old\n{page.END}\nafter\n")
-    page.update(readme, tmp_path / "latest.json")
+    page.update(readme, tmp_path)
     written = readme.read_text()
     assert written.startswith("before\n") and written.endswith("\nafter\n")
     assert "2 cores (Some), 9 GB, Linux" in " ".join(written.split())
