@@ -96,7 +96,7 @@ def citation_of_archive(archive: Archive) -> Cited:
     locked = locked_archive(name, kind, version, project, state, about, ())
     manifest = getattr(archive, "manifest", None)
     if manifest is not None and manifest.ours:
-        place = archive.name.removesuffix(f"@{archive.version}") if "://" in archive.name else ""
+        place = archive.name.removesuffix(f"@{version}") if "://" in archive.name else ""
         return Cited(locked, Citation.of(manifest, place=place))
     return Cited(locked, _citation(locked))
 
