@@ -742,4 +742,5 @@ def test_a_folder_can_say_how_it_is_cited(lab: Path, tmp_path: Path) -> None:
     lock = read_lock(lock_one(folder, tmp_path / "fascicle.lock"))
     assert lock.archives[0].doi == "10.5281/zenodo.42"
     assert "https://doi.org/10.5281/zenodo.42" in cite(citations(lock))
+    assert cite(lock) == cite(citations(lock))
     assert lock.archives[0].authors == ("{The Lab}",)

@@ -138,12 +138,15 @@ def _citation(archive: LockedArchive) -> Citation:
     )
 
 
-def cite(found: Sequence[Cited], format: str = "text", *, alone: bool = False) -> str:
+def cite(
+    what: str | Path | Lock | Sequence[Cited], format: str = "text", *, alone: bool = False
+) -> str:
     """Return citations in one form.
 
     Parameters
     ----------
-    found : sequence of Cited
+    what : path-like, Lock, or sequence of Cited
+        A lock or its file: everything in it; or what `citations` returned.
     format : {'text', 'bibtex', 'cff', 'datacite', 'json'}
         ``cff`` gives the ``references`` for the CITATION.cff of an analysis; ``datacite`` a list of
         documents.
@@ -155,6 +158,11 @@ def cite(found: Sequence[Cited], format: str = "text", *, alone: bool = False) -
     ConfigurationError
         If there is no such form.
     """
+    if isinstance(what, str | Path):
+        from fascicle.formats.lock import read_lock
+
+        what = read_lock(Path(what))
+    found = citations(what) if isinstance(what, Lock) else what
     forms = (*FORMATS, "json")
     if format not in forms:
         raise ConfigurationError(
