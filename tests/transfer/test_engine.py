@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import random
 import shutil
@@ -305,7 +306,14 @@ def test_an_interrupt_leaves_what_can_be_continued(server, store, quick, monkeyp
 def test_ranges_grow_while_that_makes_it_faster(quick) -> None:
     from fascicle.transfer.lanes import Lane
 
-    lane = Lane("http://x", quick)
+    def far(host: str, limits: Limits) -> Lane:
+        lane = Lane(host, limits)
+        lane.asked = 0.0
+        assert lane.look(1.0) == 0
+        assert lane.width == lane.window
+        return lane
+
+    lane = far("http://x", quick)
     assert lane.window == 16
     lane.grow(100)
     assert lane.window == 16  # not all were in use, so the rate says nothing
@@ -314,11 +322,11 @@ def test_ranges_grow_while_that_makes_it_faster(quick) -> None:
     assert lane.window == 16  # nothing came yet
     lane.grow(100)
     assert lane.window == 32
-    lane = Lane("http://x", replace(quick, streams=128))
+    lane = far("http://x", replace(quick, streams=128))
     lane.streams = 64
     lane.grow(100)
     assert lane.window == 128
-    lane = Lane("http://x", replace(quick, streams=1024))
+    lane = far("http://x", replace(quick, streams=1024))
     lane.streams = 512
     lane.window = 64
     lane.grow(100)
@@ -327,6 +335,25 @@ def test_ranges_grow_while_that_makes_it_faster(quick) -> None:
     assert lane.window == 128  # no faster: that is enough
     lane.grow(1000)
     assert lane.window == 128
+
+
+def test_a_host_that_answers_at_once_is_asked_for_one_range_of_a_file(quick) -> None:
+    from fascicle.transfer.lanes import Lane
+
+    lane = Lane("http://x", quick)
+    assert lane.look(100.0) == math.inf  # nothing was asked for
+    lane.asked = 100.0
+    assert 0 < lane.look(100.001) < 0.1
+    assert (lane.width, lane.is_near) == (4, False)
+    lane.grow(1)
+    assert lane.near  # small files say nothing of it
+    lane.heard = True
+    assert lane.look(200.0) == math.inf
+    lane.active = lane.streams = 4
+    lane.grow(1e9)
+    assert lane.is_near
+    lane.grow(1e8)  # so slow that more of them may be faster
+    assert (lane.width, lane.is_near) == (16, False)
 
 
 def test_connections_go_on_from_one_plan_to_the_next(server, store, quick) -> None:

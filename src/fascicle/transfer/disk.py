@@ -15,7 +15,7 @@ from fascicle.errors import FascicleError, NotEnoughDisk, ReadOnlyStore, Transfe
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SEVERAL = 16
-_pwrite: Callable[[int, bytes, int], int] | None = getattr(os, "pwrite", None)
+_pwrite: Callable[[int, bytes | memoryview, int], int] | None = getattr(os, "pwrite", None)
 _SYNC_FLAGS = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # a link may be read-only
 
 
@@ -34,7 +34,7 @@ def disk_error(error: OSError, target: Path) -> FascicleError:
     return TransferError(f"{target} cannot be written: {reason}")
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write all of ``data`` to an open file."""
     n = os.write(fd, data)
     while n < len(data):
@@ -83,7 +83,7 @@ def _syncfs() -> Callable[[int], int] | None:
     return None
 
 
-def write_at(fd: int, data: bytes, position: int) -> None:
+def write_at(fd: int, data: bytes | memoryview, position: int) -> None:
     """Write all of ``data`` into an open file at a position."""
     if _pwrite is None:
         os.lseek(fd, position, os.SEEK_SET)

@@ -40,7 +40,9 @@ from fascicle.transfer.text import size_text
 _WAITING_MOST = 64 << 20
 _TICK = 0.1
 _GROW = 0.25
+_GROW_NEAR = 0.05
 _IDLE = 0.0005
+_BREATH = 0.001
 _LOOK = 0.05
 _IN_TURN = 4
 
@@ -79,8 +81,12 @@ class _Loop:
 
     def step(self) -> None:
         """Move bytes, and see whether the network or this process is the slower one."""
+        lanes = self.services.lanes.values()
+        if self.services.digester.is_behind or any(x.streams and x.is_near for x in lanes):
+            time.sleep(_BREATH)  # more comes at once then, and checksums take their turn
         since, busy = time.monotonic(), time.thread_time()
         finished = self.transport.step(self.pause(since))
+        self.services.flush()
         waited = time.monotonic() - since - (time.thread_time() - busy) > _IDLE
         for request, answer in finished:
             self.finish(request, answer, waited=waited)
@@ -91,7 +97,8 @@ class _Loop:
         until = min([timers[0][0] - now] if timers else [_TICK])
         waits = [lane.not_before - now for lane in self.services.lanes.values() if lane.ready]
         later = [wait for wait in waits if wait > 0]
-        return max(0.0, min([_TICK, until, *later]))
+        looks = [lane.look(now) for lane in self.services.lanes.values() if lane.near]
+        return max(0.0, min([_TICK, until, *later, *looks]))
 
     def wake(self, now: float) -> None:
         """Put jobs whose pause is over back into their queues."""
@@ -108,12 +115,14 @@ class _Loop:
         for lane in list(self.services.lanes.values()):
             if now < lane.not_before:
                 continue
-            while lane.wide and lane.streams < min(lane.window, limits.parallel):
+            lane.look(now)
+            while lane.wide and lane.streams < min(lane.width, limits.parallel):
+                # a few files in turn: their checksums are computed side by side
+                _least_first(lane.wide, _IN_TURN)
                 job = lane.wide[0]
-                if job.has_more() and self.send(job, lane, now, wide=True):
-                    # a few files in turn: their checksums are computed side by side
-                    _rotate(lane.wide, _IN_TURN)
-                else:
+                if lane.near and job.n_flying:
+                    break
+                if not job.has_more() or not self.send(job, lane, now, wide=True):
                     job.queued = False
                     lane.wide.popleft()
             room = min(
@@ -123,7 +132,7 @@ class _Loop:
             while lane.ready and room > 0 and committer.waiting < _WAITING_MOST:
                 job = lane.ready.popleft()
                 wide = job.wide
-                if wide and lane.streams >= lane.window:
+                if wide and lane.streams >= lane.width:
                     lane.wide.append(job)
                     continue
                 job.queued = False
@@ -188,7 +197,8 @@ class _Loop:
         n_new, self.n_seen = transport.n_bytes - self.n_seen, transport.n_bytes
         wait = self.throttle.take(n_new)
         since, n_then = self.measured
-        if now - since > _GROW:
+        near = any(lane.is_near for lane in self.services.lanes.values())
+        if now - since > (_GROW_NEAR if near else _GROW):
             rate = (transport.n_bytes - n_then) / (now - since)
             self.measured = now, transport.n_bytes
             for lane in self.services.lanes.values():
@@ -210,10 +220,13 @@ class _Loop:
                 job.note(now)
 
 
-def _rotate(waiting: deque[Job], n: int) -> None:
-    """Put the first of a queue behind the next few."""
-    if len(waiting) > 1:
-        waiting.insert(min(n, len(waiting)) - 1, waiting.popleft())
+def _least_first(waiting: deque[Job], n: int) -> None:
+    """Put first who of the first few in a queue has the fewest requests under way."""
+    i = min(range(min(n, len(waiting))), key=lambda i: waiting[i].n_flying)
+    if i:
+        job = waiting[i]
+        del waiting[i]
+        waiting.appendleft(job)
 
 
 def run(

@@ -91,6 +91,11 @@ class Job:
         self.lane_successes = lane.successes
 
     @property
+    def n_flying(self) -> int:
+        """Requests under way for one of many ranges."""
+        return 0
+
+    @property
     def wide(self) -> bool:
         """Whether several ranges of it are to be under way at once."""
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 _BEGIN = 32
 _LEAST = 4
+_NEAR = 4  # ranges at once, of as many files
+_AT_ONCE = 0.01  # seconds until a host answers that is near
+_FAST = 50e6  # bytes per second of each of its connections
 
 
 class Lane:
@@ -33,6 +37,13 @@ class Lane:
         rather than for its own processor, fewer where the host has too much to do.
     window : int
         How many ranges may be.
+    near : bool
+        Whether the host answers at once, or may still: then one range of a file after another is
+        as fast as many side by side, and it comes in the order in which the checksum needs it.
+    asked : float or None
+        When the first range of a large file was asked for.
+    heard : bool
+        Whether an answer to that began.
     not_before : float
         When the host wants to be asked again.
     successes : int
@@ -51,6 +62,9 @@ class Lane:
         self.streams = 0
         self.slots = min(_BEGIN, limits.per_host)
         self.window = max(1, limits.streams // 2)
+        self.near = True
+        self.heard = False
+        self.asked: float | None = None
         self.not_before = 0.0
         self.successes = 0
         self.signed = False
@@ -73,8 +87,30 @@ class Lane:
         """Allow half as many: the host says that it has too much to do."""
         self.slots = max(min(_LEAST, self._most_slots), self.slots // 2)
 
+    @property
+    def is_near(self) -> bool:
+        """Whether the host did answer at once."""
+        return self.near and self.heard
+
+    @property
+    def width(self) -> int:
+        """How many ranges may be under way now."""
+        return min(self.window, _NEAR) if self.near else self.window
+
+    def look(self, now: float) -> float:
+        """Take a host for far that has not answered yet; return how long it may still take."""
+        if not self.near or self.heard or self.asked is None:
+            return math.inf
+        left = self.asked + _AT_ONCE - now
+        self.near = left > 0
+        return max(0.0, left)
+
     def grow(self, rate: float) -> None:
         """Allow more ranges at once while that makes it faster."""
+        if self.near:
+            # a slow one is better asked for many ranges
+            self.near = not self.heard or not self.active or rate > _FAST * max(1, self.streams)
+            return
         if self._steady or not rate or self.streams < self.window:
             return
         if rate > 1.1 * self._best:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from fascicle.transfer.stream import StreamJob
 
 
+#: libcurl gives 16 KiB at a time, which is little to write, or to take turns with a thread for.
+HELD = 512 << 10
+_ENOUGH = HELD - (16 << 10)
+
+
 class Piece:
     """The reader of one request: a span of the file, or all of it.
 
@@ -29,11 +34,18 @@ class Piece:
         Which of the job's attempts at the whole file it belongs to.
     straight : bool
         Whether bytes go to disk as they come, up to an end that is known.
+    gather : bool
+        Whether they are held until the transport's turn ends: from a host that is near, much comes
+        in one turn; from afar, little does, and it had better be written while it is fresh.
+    held : bytearray or None
+        What came since the transport was last asked to move bytes.
+    n_held : int
+        How much of it.
     """
 
     __slots__ = (
         *("job", "start", "position", "end", "ranged", "epoch"),
-        *("status", "decoder", "body", "error", "straight"),
+        *("status", "decoder", "body", "error", "straight", "gather", "held", "n_held"),
     )
 
     def __init__(self, job: StreamJob, start: int, end: int | None, *, ranged: bool) -> None:
@@ -46,7 +58,9 @@ class Piece:
         self.decoder: Decoder | None = None
         self.body = b""
         self.error: FascicleError | None = None
-        self.straight = False
+        self.straight = self.gather = False
+        self.held: bytearray | None = None
+        self.n_held = 0
 
     def on_head(self, head: Head) -> bool:
         """Look at the head; return whether the body is wanted."""
@@ -54,6 +68,7 @@ class Piece:
         wanted = self.job.on_head(self, head)
         stored = self.status in (200, 206) and self.decoder is None
         self.straight = wanted and stored and self.end is not None
+        self.gather = self.straight and self.job.lane.is_near
         return wanted
 
     def on_data(self, data: bytes) -> bool:
@@ -62,6 +77,10 @@ class Piece:
         if self.epoch != job.epoch or job.over:
             return False
         if self.straight:  # most bytes by far, in very many calls
+            if self.gather:
+                kept = self._keep(data)
+                if kept is not None:
+                    return kept
             stop = self.position + len(data)
             if stop <= (self.end or 0):
                 return job.write(self, data, stop)
@@ -78,3 +97,24 @@ class Piece:
         if self.end is not None and stop > self.end:
             data, stop = data[: self.end - self.position], self.end
         return job.write(self, data, stop)
+
+    def _keep(self, data: bytes) -> bool | None:
+        """Hold bytes; return whether more are wanted, None where they are to be written at once."""
+        n = self.n_held + len(data)
+        if n > HELD or self.position + n > (self.end or 0):
+            return None if self.flush() else False
+        if self.held is None:
+            self.held = self.job.services.room_for(self)
+        self.held[self.n_held : n] = data
+        self.n_held = n
+        return n < _ENOUGH or self.flush()
+
+    def flush(self) -> bool:
+        """Write what is held; return whether more is wanted."""
+        n, self.n_held = self.n_held, 0
+        job = self.job
+        if not n or self.held is None:
+            return True
+        if self.epoch != job.epoch or job.over:
+            return False
+        return job.write(self, memoryview(self.held)[:n], self.position + n)

@@ -19,6 +19,7 @@ from fascicle.transfer.ledger import Ledger
 from fascicle.transfer.limits import Limits
 from fascicle.transfer.local import LocalJob, TwinJob
 from fascicle.transfer.parts import Part, Progress
+from fascicle.transfer.pieces import HELD, Piece
 from fascicle.transfer.plan import Item, OnMismatch, Plan
 from fascicle.transfer.result import Outcome, Status
 from fascicle.transfer.s3 import Access, address
@@ -53,6 +54,7 @@ class Services:
         self.ledger = Ledger(plan.store)
         self.committer = Committer(self.ledger, self.placed, self.events.put)
         self.digester = Digester()
+        self.holding: list[Piece] = []
         self.n_resumed = 0
         self.n_copied = 0
         self.offline = False
@@ -86,6 +88,21 @@ class Services:
     def leave(self, part: Part, progress: Progress | None) -> None:
         """Let go of a part."""
         self.committer.leave(part, progress)
+
+    def room_for(self, piece: Piece) -> bytearray:
+        """Return where a piece may hold what comes in this turn."""
+        self.holding.append(piece)
+        rooms = self.digester.rooms
+        return rooms.pop() if rooms else bytearray(HELD)
+
+    def flush(self) -> None:
+        """Write what came in this turn and is held yet."""
+        for piece in self.holding:
+            piece.flush()
+            if piece.held is not None:
+                self.digester.rooms.append(piece.held)
+                piece.held = None
+        self.holding.clear()
 
     def digest(self, running: Running) -> None:
         """Have a checksum go on."""

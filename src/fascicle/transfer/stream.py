@@ -67,6 +67,11 @@ class StreamJob(Job):
         """Whether several ranges of it are to be under way at once."""
         return len(self.todo) + len(self.flying) > 1
 
+    @property
+    def n_flying(self) -> int:
+        """Requests under way."""
+        return len(self.flying)
+
     def has_more(self) -> bool:
         """Return whether a further request could go out at once."""
         return bool(self.todo) and not (self.probing and self.flying) and not self.over
@@ -79,6 +84,8 @@ class StreamJob(Job):
             return None
         if not self.todo:
             return None
+        if self.lane.asked is None:
+            self.lane.asked = now
         start, end = self.todo.popleft()
         ranged = not self.plain and (start > 0 or self.probing or not self._is_all(end))
         piece = Piece(self, start, end, ranged=ranged)
@@ -171,6 +178,7 @@ class StreamJob(Job):
 
     def on_head(self, piece: Piece, head: Head) -> bool:
         """Decide what a body is; return whether it is wanted."""
+        self.lane.heard = True
         if piece.epoch != self.epoch or self.over:
             return False
         if head.status == 206:
@@ -274,7 +282,7 @@ class StreamJob(Job):
         self.start_anew()
         self.go_on()
 
-    def write(self, piece: Piece, data: bytes, stop: int) -> bool:
+    def write(self, piece: Piece, data: bytes | memoryview, stop: int) -> bool:
         """Write the bytes of a piece; return whether more are wanted."""
         part = self.part
         if part is None:
@@ -289,15 +297,14 @@ class StreamJob(Job):
         except OSError as failure:
             self.fail(disk_error(failure, self.item.target))
             return False
-        piece.position = stop
+        position, piece.position = piece.position, stop
         running = self.running
-        if (
-            running is not None
-            and piece.start <= running.front
-            and stop - running.front >= _HASH_STEP
-            and piece.decoder is None
-        ):
-            self._push_front(stop)
+        if running is not None and piece.start <= running.front < stop and piece.decoder is None:
+            room = piece.held
+            if room is not None and self.services.digester.lend(running, position, data, room):
+                piece.held = None
+            if stop - running.front >= _HASH_STEP:
+                self._push_front(stop)
         return True
 
     def _push_front(self, front: int) -> None:
