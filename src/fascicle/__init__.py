@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from fascicle.analysis.available import availability
     from fascicle.archives.fetch import get
     from fascicle.archives.folder import FolderArchive
+    from fascicle.archives.opening import open_archive as open
     from fascicle.archives.pins import use_lock
     from fascicle.archives.search import find
-    from fascicle.archives.search import open_archive as open
     from fascicle.archives.sessions import Sessions
     from fascicle.atlas import Regions
     from fascicle.catalogue import index
@@ -67,7 +67,7 @@ _HOMES = {
     "find": ("fascicle.archives.search", "find"),
     "get": ("fascicle.archives.fetch", "get"),
     "index": ("fascicle.catalogue", "index"),
-    "open": ("fascicle.archives.search", "open_archive"),
+    "open": ("fascicle.archives.opening", "open_archive"),
     "recording": ("fascicle.releases.recording", "recording"),
     "sync": ("fascicle.releases.syncing", "sync"),
     "units": ("fascicle.analysis.across", "units"),

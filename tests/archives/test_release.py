@@ -553,7 +553,7 @@ def test_buckets_with_one_project_and_with_several(
 def test_names_in_the_environment(
     lab_folder: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fascicle.archives.search import named_archives
+    from fascicle.archives.opening import named_archives
 
     given = f"{lab_folder}:s3://a/b@1.0.0:https://h:8080/x.json:~/data:http://h:80:/mnt"
     monkeypatch.setenv("FASCICLE_ARCHIVES", given)

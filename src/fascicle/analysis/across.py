@@ -10,7 +10,8 @@ from fascicle import settings
 from fascicle.analysis import unit_table
 from fascicle.analysis.probes import sortings
 from fascicle.analysis.unit_tables import read_table, with_table
-from fascicle.archives.search import Place, as_archives, brain_places, find
+from fascicle.archives.opening import as_archives
+from fascicle.archives.search import Place, brain_places, find
 from fascicle.archives.session import OpenSession
 from fascicle.archives.sessions import Found, Sessions
 from fascicle.errors import FascicleError, IncompleteWarning

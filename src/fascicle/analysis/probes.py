@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fascicle.alf import spec
 from fascicle.archives.base import Archive, SessionName
-from fascicle.archives.search import open_archive
+from fascicle.archives.opening import open_archive
 from fascicle.archives.session import OpenSession
 from fascicle.errors import ALFObjectNotFound, NotFoundError, SessionNotFound, nearest
 

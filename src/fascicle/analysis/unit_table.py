@@ -15,7 +15,7 @@ import numpy as np
 from fascicle.alf import spec
 from fascicle.analysis.probes import Sorting, Where, choose_sorting, of_probe, open_insertion
 from fascicle.archives.base import Archive, SessionName
-from fascicle.archives.search import open_archive
+from fascicle.archives.opening import open_archive
 from fascicle.archives.select import split_path
 from fascicle.archives.session import OpenSession
 from fascicle.atlas import Regions

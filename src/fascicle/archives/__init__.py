@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from fascicle.archives.base import Archive, Capabilities, DatasetRef, Source
     from fascicle.archives.fetch import get
     from fascicle.archives.folder import FolderArchive
+    from fascicle.archives.opening import open_archive
     from fascicle.archives.release import ReleaseArchive
-    from fascicle.archives.search import find, open_archive
+    from fascicle.archives.search import find
     from fascicle.archives.session import OpenSession
     from fascicle.archives.sessions import Sessions
 
@@ -40,7 +41,7 @@ _HOMES = {
     "Sessions": "sessions",
     "find": "search",
     "get": "fetch",
-    "open_archive": "search",
+    "open_archive": "opening",
 }
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from fascicle.archives.base import Archive, DatasetRef, Source
 from fascicle.archives.kept import TABLES, Kept, Noted
-from fascicle.archives.search import default_archives, open_archive
+from fascicle.archives.opening import default_archives, open_archive
 from fascicle.archives.session import OpenSession
 from fascicle.archives.sessions import Sessions
 from fascicle.errors import ConfigurationError, SessionNotFound, WouldReplace, nearest

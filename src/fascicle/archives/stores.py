@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fascicle import settings
-from fascicle.archives.search import named_archives
+from fascicle.archives.opening import named_archives
 from fascicle.formats.versions import Version, is_version
 from fascicle.transfer.ledger import HIDDEN
 from fascicle.transfer.parts import is_part

@@ -70,7 +70,7 @@ def _is_script(name: str) -> bool:
 
 
 def _found(ctx: click.Context, what: Sequence[str]) -> tuple[list[Cited], bool]:
-    from fascicle.archives.search import open_archive
+    from fascicle.archives.opening import open_archive
     from fascicle.formats.lock import read_lock
     from fascicle.releases.citing import citation_of_archive, citations
     from fascicle.releases.lock import lock_of

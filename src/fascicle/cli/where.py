@@ -41,7 +41,7 @@ def chosen(places: Sequence[str]) -> list[str]:
     """
     if places:
         return list(places)
-    from fascicle.archives.search import named_archives
+    from fascicle.archives.opening import named_archives
 
     if named := named_archives():
         return named

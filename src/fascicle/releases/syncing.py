@@ -246,7 +246,7 @@ class _Finder:
         self.found.append((archive, have))
 
     def _open(self, locked: LockedArchive) -> Archive | None:
-        from fascicle.archives.search import open_archive
+        from fascicle.archives.opening import open_archive
 
         given = self.places.get(_full(locked.label)) or self.places.get(_full(locked.name))
         place = given or locked.label
