@@ -61,7 +61,7 @@ demo: $(RUN)  ## make a synthetic lab in ./demo, index it, find, load, plot
 
 # What no Python package brings: servers that tests talk to. Installed only where it is missing.
 system:
-	@tools/system-packages nginx node npm
+	@tools/system-packages nginx node npm postgres
 
 test: $(DEV) system lint docs  ## everything that must be green: lint, types, imports, docs, tests
 	"$(PY)" -m pytest -m "not long and not heavy" $(TEST_ARGS)
@@ -89,7 +89,7 @@ test-long: $(DEV) system  ## the fault and fuzz runs in full length
 	"$(PY)" -m pytest -m long $(TEST_ARGS)
 
 bench: $(DEV)  ## side by side with the peers
-	-@tools/system-packages nginx cc curl
+	-@tools/system-packages nginx cc curl postgres wrk
 	"$(PY)" -m benchmarks
 
 pre-commit: $(DEV)  ## let the hooks run at each commit

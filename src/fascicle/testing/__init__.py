@@ -11,7 +11,8 @@ A new kind of archive is tested by a few lines::
             return MyArchive(...)
 
 Shipped with the package, so that archives of others can be held to the same contract. It needs
-pytest. `S3Server` is a real S3 endpoint on this machine; it needs moto.
+pytest. `S3Server` is a real S3 endpoint on this machine; it needs moto. `PostgresServer` is a
+PostgreSQL of its own.
 """
 
 from __future__ import annotations
@@ -22,10 +23,15 @@ from fascicle._lazy import attach
 
 if TYPE_CHECKING:
     from fascicle.testing.archives import ArchiveTests
+    from fascicle.testing.postgres import PostgresServer
     from fascicle.testing.s3 import S3Server
 
-__all__ = ["ArchiveTests", "S3Server"]
+__all__ = ["ArchiveTests", "PostgresServer", "S3Server"]
 
-_HOMES = {"ArchiveTests": "archives", "S3Server": "s3"}
+_HOMES = {
+    "ArchiveTests": "archives",
+    "PostgresServer": "postgres",
+    "S3Server": "s3",
+}
 
 __getattr__, __dir__ = attach(__name__, _HOMES)
