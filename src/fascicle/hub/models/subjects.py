@@ -46,7 +46,7 @@ class Subject(Base):
     """An animal."""
 
     nickname = models.CharField(
-        max_length=255, unique=True, validators=[RegexValidator(r"^[-._~\w]+$")]
+        max_length=255, unique=True, validators=[RegexValidator(r"^[-._~\w]+\Z")]
     )
     lab = models.ForeignKey(Lab, models.CASCADE, related_name="subjects")
     responsible_user = models.ForeignKey(
