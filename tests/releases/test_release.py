@@ -87,6 +87,7 @@ def test_notes(two: Path) -> None:
 
 def test_versions_and_names(two: Path, tmp_path: Path) -> None:
     assert Release(two).version == "1.1.0" and Release(two, "1.0.0").version == "1.0.0"
+    assert Release(two, "v1.0.0").version == "1.0.0"  # as manifests are called
     release = Release(f"{two}@1.0.0")
     assert release.name == f"{two}@1.0.0" and release.before() is None
     assert Release(two).before().version == "1.0.0"  # type: ignore[union-attr]

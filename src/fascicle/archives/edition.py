@@ -13,9 +13,8 @@ from fascicle import settings
 from fascicle.archives import watch
 from fascicle.archives.keeping import places
 from fascicle.archives.layout import write_if_allowed
-from fascicle.archives.roots import Named, bare_version, find_form, slug, split_name
+from fascicle.archives.roots import choose, find_form, slug
 from fascicle.errors import (
-    ConfigurationError,
     IncompleteWarning,
     ManifestError,
     NotFoundError,
@@ -45,18 +44,7 @@ class Edition:
         endpoint: str | None = None,
         project: str | Path | ProjectConfig | None = None,
     ) -> None:
-        named = split_name(place)
-        version = bare_version(version) if version else None
-        if version and named.version and version != named.version:
-            raise ConfigurationError(
-                f"{os.fspath(place)} names version {named.version}, and version= says {version}",
-                hint="leave out one of the two",
-            )
-        text = named.place
-        if "://" not in text:
-            text = str(Path(text).expanduser().absolute())
-        self._named = Named(text, named.version, named.manifest)
-        self._chosen = version or named.version
+        self._named, self._chosen = choose(place, version)
         self._store = Path(store).expanduser().absolute() if store is not None else None
         self._endpoint = endpoint
         self._described = load_config(project) if project is not None else None

@@ -86,6 +86,26 @@ def split_name(name: str | os.PathLike[str]) -> Named:
     return Named(above.rstrip("/") or ".", known.text, f"{FOLDER if inside else ''}{file}")
 
 
+def choose(place: str | os.PathLike[str], version: str | None) -> tuple[Named, str]:
+    """Return what a name says, its folder absolute, and the version meant, empty for the newest.
+
+    Raises
+    ------
+    ConfigurationError
+        The name has another version than the one given.
+    """
+    named = split_name(place)
+    version = bare_version(version) if version else ""
+    if version and named.version and version != named.version:
+        raise ConfigurationError(
+            f"{os.fspath(place)} names version {named.version}, and version= says {version}",
+            hint="leave out one of the two",
+        )
+    if "://" not in named.place:
+        named = replace(named, place=str(Path(named.place).expanduser().absolute()))
+    return named, version or named.version
+
+
 def bare_version(text: str) -> str:
     """Return a version without the ``v`` that names of manifests have before it.
 

@@ -5,8 +5,6 @@ They are read in batches into packed columns, so that millions of rows fit in li
 
 from __future__ import annotations
 
-import contextlib
-import json
 import uuid
 from collections.abc import Iterator
 from datetime import date as Date
@@ -26,6 +24,15 @@ from fascicle.catalogue.columns import (
     SessionRow,
     with_distinct_ids,
 )
+from fascicle.catalogue.parquet import (
+    column_name,
+    int_ids,
+    named,
+    one_metadata,
+    open_table,
+    read_ids,
+    texts,
+)
 from fascicle.catalogue.restore import columns_of
 from fascicle.catalogue.schema import (
     DEFAULT,
@@ -44,7 +51,6 @@ if TYPE_CHECKING:
     from fascicle.catalogue.query import Catalogue
 
 _BATCH = 1 << 18
-_VALUES = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError)
 
 
 def read(folder: Path, *, progress: bool = False) -> Columns:
@@ -80,12 +86,12 @@ def read_files(
     sessions: Path, datasets: Path, insertions: Path | None = None, *, progress: bool = False
 ) -> Columns:
     """Read tables wherever each of them lies; see `read`."""
-    with _named(sessions) as path:
+    with named(sessions) as path:
         rows, meta = _read_sessions(path)
-    with _named(datasets) as path:
+    with named(datasets) as path:
         columns = _read_datasets(path, rows, meta, progress=progress)
     if insertions is not None:
-        with _named(insertions) as path:
+        with named(insertions) as path:
             columns.insertions = _read_insertions(path, columns)
     return with_distinct_ids(columns)
 
@@ -93,81 +99,26 @@ def read_files(
 def with_insertions(catalogue: Catalogue, folder: Path) -> Columns:
     """Return a catalogue's columns with the insertions that a folder's table lists."""
     columns = columns_of(catalogue)
-    with _named(folder / "insertions.pqt") as path:
+    with named(folder / "insertions.pqt") as path:
         columns.insertions = _read_insertions(path, columns)
     return columns
 
 
-@contextlib.contextmanager
-def _named(path: Path) -> Iterator[Path]:
-    """Name the table in whatever its bytes, or the values in it, make go wrong."""
-    import pyarrow as pa
-
-    try:
-        yield path
-    except CatalogueError:
-        raise
-    except (pa.ArrowException, OSError, *_VALUES) as error:
-        raise CatalogueError(
-            f"the table {path} cannot be read: {error or type(error).__name__}",
-            hint="it is damaged, or still being written: if it stays so, remove it and index the "
-            f"folder again: fascicle index {path.parent}",
-        ) from error
-
-
-def _open(path: Path, read_dictionary: list[str] | None = None) -> Any:
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.ParquetFile(path, read_dictionary=read_dictionary, memory_map=False)
-    except FileNotFoundError as error:
-        raise CatalogueError(
-            f"the table {path} is not there", hint=f"make it: fascicle index {path.parent}"
-        ) from error
-
-
-def one_metadata(schema: Any) -> dict[str, Any]:
-    """Return the metadata that ONE keeps in a table; empty where there is none."""
-    try:
-        found = json.loads((schema.metadata or {}).get(b"one_metadata", b"{}"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _column(path: Path, names: list[str], *wanted: str, needed: bool = True) -> str:
-    for name in wanted:
-        if name in names:
-            return name
-    if needed:
-        raise CatalogueError(
-            f"the table {path} has no column {' or '.join(map(repr, wanted))}: it has {names}",
-            hint="is it one of ONE's tables?",
-        )
-    return ""
-
-
-def _texts(table: Any, name: str) -> list[str]:
-    if not name:
-        return [""] * table.num_rows
-    return ["" if v is None else str(v) for v in table.column(name).to_pylist()]
-
-
 def _read_sessions(path: Path) -> tuple[list[SessionRow], dict[str, Any]]:
-    file = _open(path)
+    file = open_table(path)
     table = file.read()
     names = table.column_names
     meta = {"sessions": one_metadata(table.schema)}
-    subject = _column(path, names, "subject")
-    number = _texts(table, _column(path, names, "number"))
-    dates = table.column(_column(path, names, "date")).to_pylist()
+    subject = column_name(path, names, "subject")
+    number = texts(table, column_name(path, names, "number"))
+    dates = table.column(column_name(path, names, "date")).to_pylist()
     rest = [
-        _texts(table, _column(path, names, *wanted, needed=False))
+        texts(table, column_name(path, names, *wanted, needed=False))
         for wanted in (("lab",), ("task_protocol",), ("projects", "project"))
     ]
-    ids = _ids(table, path, names, "id", "eid", "__index_level_0__")
+    ids = read_ids(table, path, names, "id", "eid", "__index_level_0__")
     rows = []
-    given = zip(ids, _texts(table, subject), dates, number, *rest, strict=True)
+    given = zip(ids, texts(table, subject), dates, number, *rest, strict=True)
     for raw, subj, when, num, lab, task, projects in given:
         day = _day(when, path)
         n = int(float(num or 0))
@@ -187,28 +138,6 @@ def _day(value: Any, path: Path) -> Date:
         raise CatalogueError(f"the table {path} has a date that is none: {value!r}") from error
 
 
-def _ids(table: Any, path: Path, names: list[str], *wanted: str) -> list[bytes | None]:
-    """Return ids as 16 bytes; None for texts that are no UUID (very old tables)."""
-    first = wanted[0]
-    if f"{first}_0" in names:
-        return list(_int_ids(table, first))
-    name = _column(path, names, *wanted)
-    out: list[bytes | None] = []
-    for v in table.column(name).to_pylist():
-        try:
-            out.append(uuid.UUID(str(v)).bytes)
-        except ValueError:
-            out.append(None)
-    return out
-
-
-def _int_ids(batch: Any, name: str) -> list[bytes]:
-    halves = [batch.column(f"{name}_{k}").to_numpy() for k in (0, 1)]
-    both = np.ascontiguousarray(np.stack(halves, axis=1).astype("<i8"))
-    raw = both.tobytes()
-    return [raw[i : i + 16] for i in range(0, len(raw), 16)]
-
-
 class _DatasetReader:
     """Takes batches of a datasets table apart."""
 
@@ -219,7 +148,7 @@ class _DatasetReader:
         self.row = {s.eid: n for n, s in enumerate(sessions)}
         self.by_text: dict[str | None, int] = {}
         self.code: dict[str, int] = {}
-        self.rel_path = _column(path, names, "rel_path")
+        self.rel_path = column_name(path, names, "rel_path")
         self.session = np.zeros(total, np.int32)
         self.codes = np.zeros(total, np.int32)
         self.records = np.zeros(total, RECORD_DTYPE)
@@ -241,10 +170,10 @@ class _DatasetReader:
 
     def _sessions(self, batch: pa.RecordBatch) -> NDArray[np.int32]:
         if "eid_0" in self.names:
-            raws = _int_ids(batch, "eid")
+            raws = int_ids(batch, "eid")
             lookup = {raw: self._row(raw) for raw in set(raws)}
             return np.array([lookup[r] for r in raws], np.int32)
-        name = _column(self.path, self.names, "eid", "session_id")
+        name = column_name(self.path, self.names, "eid", "session_id")
         return self._coded(batch.column(name), self._row_of_text)
 
     def _coded(self, column: Any, number: Any) -> NDArray[np.int32]:
@@ -344,9 +273,9 @@ class _DatasetReader:
         codes: NDArray[np.int32],
     ) -> None:
         if "id_0" in self.names:
-            records["id"] = np.frombuffer(b"".join(_int_ids(batch, "id")), "V16")
+            records["id"] = np.frombuffer(b"".join(int_ids(batch, "id")), "V16")
             return
-        column = batch.column(_column(self.path, self.names, "id", "dataset_id"))
+        column = batch.column(column_name(self.path, self.names, "id", "dataset_id"))
         digits = arrow.fixed_width(column, 36)
         if digits is not None:
             raw, ok = arrow.from_hex(digits[:, arrow.DIGITS_OF_UUID])
@@ -404,9 +333,9 @@ def _read_datasets(
     path: Path, sessions: list[SessionRow], meta: dict[str, Any], *, progress: bool
 ) -> Columns:
 
-    names = _open(path).schema_arrow.names
+    names = open_table(path).schema_arrow.names
     coded = [n for n in ("eid", "rel_path") if n in names]
-    file = _open(path, coded)
+    file = open_table(path, coded)
     names = file.schema_arrow.names
     meta = {**meta, "datasets": one_metadata(file.schema_arrow)}
     reader = _DatasetReader(path, names, sessions, file.metadata.num_rows)
@@ -466,9 +395,9 @@ def _bar(file: Any, wanted: list[str], progress: bool) -> Iterator[pa.RecordBatc
 def _read_insertions(path: Path, columns: Columns) -> list[InsertionRow]:
     from fascicle.catalogue import regions
 
-    table = _open(path).read()
+    table = open_table(path).read()
     names = table.column_names
-    pids = _ids(table, path, names, *(["pid", "id"] if "pid" in names else ["id"]))
+    pids = read_ids(table, path, names, *(["pid", "id"] if "pid" in names else ["id"]))
     known = {s.eid for s in columns.sessions}
     rows = []
     for record, pid in zip(table.to_pylist(), pids, strict=True):

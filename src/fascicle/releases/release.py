@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fascicle.archives.roots import Named, find_form, split_name
+from fascicle.archives.roots import choose, find_form
 from fascicle.errors import ConfigurationError, NotFoundError, VersionNotFound, nearest
 from fascicle.formats.manifest import FileEntry, Manifest, read_manifest
 from fascicle.formats.versions import is_version
@@ -55,17 +55,7 @@ class Release:
         *,
         endpoint: str | None = None,
     ) -> None:
-        named = split_name(place)
-        if version and named.version and version != named.version:
-            raise ConfigurationError(
-                f"{os.fspath(place)} names version {named.version}, and version= says {version}",
-                hint="leave out one of the two",
-            )
-        text = named.place
-        if "://" not in text:
-            text = str(Path(text).expanduser().absolute())
-        self._named = Named(text, named.version, named.manifest)
-        self._chosen = version or named.version
+        self._named, self._chosen = choose(place, version)
         self._endpoint = endpoint
 
     @cached_property

@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import threading
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +30,7 @@ from fascicle.errors import (
 )
 from fascicle.releases.targets.base import KeyTaken, Upload, amazon_url, raise_for_failed
 from fascicle.releases.targets.reading import Sending, blocks, content
+from fascicle.releases.targets.waiting import wait_for
 from fascicle.transfer.bucket import Bucket, Described
 from fascicle.transfer.client import ca_files
 from fascicle.transfer.limits import Limits
@@ -122,7 +122,7 @@ class S3Target:
         n_parallel = parallel or settings.parallel() or _PARALLEL
         with Sending(files, progress=progress, bandwidth=bandwidth) as sending:
             batch = _Batch(self, files, frozenset(replace), n_parallel, sending)
-            _wait_for(batch.run())
+            wait_for(batch.run())
         raise_for_failed(batch.failed, len(files), self.name)
         return batch.versions
 
@@ -480,36 +480,3 @@ class _Share:
 
     async def __aexit__(self, *_: object) -> None:
         await self._budget.free(self._n_bytes)
-
-
-def _wait_for(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine to its end, in a notebook too, where a loop runs already."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    found: list[_T] = []
-    failed: list[BaseException] = []
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(work)
-
-    def run() -> None:
-        try:
-            found.append(loop.run_until_complete(task))
-        except BaseException as error:  # noqa: BLE001 - it is raised where it was waited for
-            failed.append(error)
-        finally:
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
-    thread = threading.Thread(target=run, name="fascicle-publish")
-    thread.start()
-    try:
-        thread.join()
-    except BaseException:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        raise
-    if failed:
-        raise failed[0]
-    return found[0]
