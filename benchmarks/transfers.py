@@ -21,6 +21,8 @@ from benchmarks.table import Bar, Row, Value
 
 ALLEN, MANY, PLAIN = "AllenSDK's way", "curl --parallel", "curl"
 COLUMNS = ("ONE-api", ALLEN, MANY, PLAIN)
+#: No peer, but what bounds everyone on this machine; told in a note.
+FLOOR = "bare sockets"
 #: For each column the name of the way, and whose Python runs it.
 WAYS = {
     "fascicle": ("fascicle", "fascicle"),
@@ -28,6 +30,7 @@ WAYS = {
     ALLEN: ("allen", "one"),  # it needs boto3 alone
     MANY: ("curl-parallel", "fascicle"),
     PLAIN: ("curl", "fascicle"),
+    FLOOR: ("floor", "fascicle"),
 }
 MOST_MEMORY = Bar("< 150 MB", under=150e6)
 
@@ -50,6 +53,8 @@ class Case:
         The peer that the bar is about, where it is not ONE-api.
     disk, slow : bool
         Onto a disk; from the server with 25 MB/s for each connection.
+    floor : bool
+        Also say what bare sockets do.
     """
 
     kind: str
@@ -60,6 +65,7 @@ class Case:
     against: str = ""
     disk: bool = False
     slow: bool = False
+    floor: bool = False
 
     @property
     def name(self) -> str:
@@ -144,7 +150,7 @@ def _cases(
             Case("large", "http", 80, {**near, PLAIN: a_bit}, Bar("≥ 3×", times=3)),
         ],
         big + s3: [
-            Case("large", "s3", 0, {ALLEN: one}, Bar("≥ 6×", times=6), ALLEN),
+            Case("large", "s3", 0, {ALLEN: one}, Bar("≥ 6×", times=6), ALLEN, floor=True),
             Case("large", "s3", 20, {ALLEN: one, PLAIN: a_bit}),
             Case("large", "s3", 80, {ALLEN: one, PLAIN: a_bit}),
             Case(
@@ -206,9 +212,26 @@ def _measure(bench: Bench, setting: Setting, case: Case) -> None:
             memory[column] = value(seen, lambda r: float(r.memory))
     cut = [f"{column}: {_sum(setting, *plan)}" for column, plan in plans.items() if plan != full]
     bench.add(_row(case.name, rate, unit, case, more=True, bar=case.bar, remark="; ".join(cut)))
+    if case.floor:
+        _tell_floor(bench, setting, case)
     if not rate["fascicle"].problem:
         bench.add(_row("  CPU", cpu, "s/GB", case))
         bench.add(_row("  peak memory", memory, "B", case, bar=MOST_MEMORY))
+
+
+def _tell_floor(bench: Bench, setting: Setting, case: Case) -> None:
+    """Note the rate and the processor time of bare sockets that hash what they bring."""
+    plan = case.kind, setting.counts[case.kind]
+    runs = [_bring(bench, setting, case, FLOOR, *plan) for _ in range(1 if bench.quick else 3)]
+    if problem := next((run.problem for run in runs if run.problem), ""):
+        bench.notes.append(f"{bench.heading}: {case.name}: {FLOOR} {problem}")
+        return
+    rate = value(runs, lambda r: 1e-6 * r.answer["bytes"] / r.answer["seconds"]).middle
+    cpu = value(runs, lambda r: 1e9 * r.answer["cpu"] / r.answer["bytes"]).middle
+    bench.notes.append(
+        f"{bench.heading}: {case.name}: the bound of this machine: bare sockets that hash and write"
+        f" what comes, and do nothing else, bring {rate:.0f} MB/s with {cpu:.1f} s/GB of CPU"
+    )
 
 
 def _row(
