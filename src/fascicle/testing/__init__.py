@@ -12,7 +12,7 @@ A new kind of archive is tested by a few lines::
 
 Shipped with the package, so that archives of others can be held to the same contract. It needs
 pytest. `S3Server` is a real S3 endpoint on this machine; it needs moto. `PostgresServer` is a
-PostgreSQL of its own.
+PostgreSQL of its own, `HubServer` a hub in processes of its own.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from fascicle._lazy import attach
 
 if TYPE_CHECKING:
     from fascicle.testing.archives import ArchiveTests
+    from fascicle.testing.hub import HubServer
     from fascicle.testing.postgres import PostgresServer
     from fascicle.testing.s3 import S3Server
 
-__all__ = ["ArchiveTests", "PostgresServer", "S3Server"]
+__all__ = ["ArchiveTests", "HubServer", "PostgresServer", "S3Server"]
 
 _HOMES = {
     "ArchiveTests": "archives",
+    "HubServer": "hub",
     "PostgresServer": "postgres",
     "S3Server": "s3",
 }

@@ -1,0 +1,155 @@
+"""Hubs to ask: in processes of their own, and in this one, on SQLite and on PostgreSQL.
+
+Tests share a hub of each kind for the time of a run: they may add to it, but not change or delete
+what they did not add. One that has to gets a hub of its own by ``make_hub``.
+
+In this process Django is configured once, for one kind of database: SQLite, or PostgreSQL where
+``FASCICLE_HUB_DATABASE=postgresql`` is set (see ``test_on_postgres.py``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fascicle.demo import index_lab, make_lab
+from fascicle.testing.hub import HubServer
+from fascicle.testing.postgres import PostgresServer
+
+ON_POSTGRES = os.environ.get("FASCICLE_HUB_DATABASE") == "postgresql"
+IN_PROCESS = {"tables", "django_hub"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep, on PostgreSQL, only tests that use the tables in this process."""
+    if ON_POSTGRES:
+        kept = [i for i in items if IN_PROCESS & set(getattr(i, "fixturenames", ()))]
+        config.hook.pytest_deselected(items=[i for i in items if i not in kept])
+        items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def hub_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the synthetic lab that hubs serve, indexed; tests must not change it."""
+    folder = make_lab(tmp_path_factory.mktemp("lab") / "lab", size="tiny")
+    index_lab(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Return a PostgreSQL of our own."""
+    with PostgresServer() as server:
+        yield server
+
+
+# -- hubs in processes of their own ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def hub(hub_lab: Path) -> Iterator[HubServer]:
+    """Return a hub of the synthetic lab on SQLite."""
+    with HubServer(hub_lab) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def hub_pg(hub_lab: Path, postgres: PostgresServer) -> Iterator[HubServer]:
+    """Return a hub of the synthetic lab on PostgreSQL."""
+    with HubServer(hub_lab, database=postgres.make_database()) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_hub(request: pytest.FixtureRequest) -> HubServer:
+    """Return one hub, then the other."""
+    server: HubServer = request.getfixturevalue("hub" if request.param == "sqlite" else "hub_pg")
+    return server
+
+
+@pytest.fixture
+def make_hub(hub_lab: Path) -> Iterator[Callable[..., HubServer]]:
+    """Return a function that makes a hub for one test; its arguments are those of `HubServer`."""
+    made: list[HubServer] = []
+
+    def make(folder: Path = hub_lab, **options: Any) -> HubServer:
+        made.append(HubServer(folder, **options))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+# -- the tables in this process -------------------------------------------------------------------
+
+
+class Databases:
+    """Two databases of one process: one as it is after the first start, one with the lab."""
+
+    def __init__(self, config: Any, names: dict[str, str]) -> None:
+        self.config = config
+        self.names = names
+        self.made: set[str] = set()
+
+    def use(self, name: str) -> None:
+        """Let queries go to one of them from now on; it is made when it is first used."""
+        from django.db import connection
+
+        from fascicle.hub.setup import first_start, migrate
+
+        connection.close()
+        connection.settings_dict["NAME"] = self.names[name]
+        if name not in self.made:
+            migrate(self.config)
+            first_start(self.config)
+            if name == "lab":
+                from fascicle.hub.importing.folder import import_folder
+
+                import_folder(self.config)
+            self.made.add(name)
+
+
+@pytest.fixture(scope="session")
+def _databases(
+    hub_lab: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Databases:
+    from fascicle.hub.config import load_config
+    from fascicle.hub.setup import prepare
+
+    state = tmp_path_factory.mktemp("hub")
+    given: dict[str, Any] = {"state": state}
+    names = {"empty": str(state / "hub.sqlite3"), "lab": str(state / "lab.sqlite3")}
+    if ON_POSTGRES:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        given["database"] = server.make_database("empty")
+        server.make_database("lab")
+        names = {"empty": "empty", "lab": "lab"}
+    config = load_config(hub_lab, **given)
+    prepare(config)
+    return Databases(config, names)
+
+
+def _rolled_back(databases: Databases, name: str) -> Iterator[Any]:
+    from django.db import transaction
+
+    databases.use(name)
+    with transaction.atomic():
+        yield databases.config
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def tables(_databases: Databases) -> Iterator[Any]:
+    """Return the settings of a hub as after its first start; what is written is undone."""
+    yield from _rolled_back(_databases, "empty")
+
+
+@pytest.fixture
+def django_hub(_databases: Databases) -> Iterator[Any]:
+    """Return the settings of a hub with the synthetic lab; what is written is undone."""
+    yield from _rolled_back(_databases, "lab")
