@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.bench import Bench, value
+from benchmarks.machine import touch_memory
 from benchmarks.network.line import FAR, LOCAL, Line, NoLine, congestion_control
 from benchmarks.network.nginx import Nginx, NoNginx, Plain, version
 from benchmarks.process import Run
@@ -292,22 +292,13 @@ def _bring(bench: Bench, setting: Setting, case: Case, column: str, kind: str, c
     if case.disk:
         os.sync()  # what others wrote is no longer on its way
     if case.kind == "large":
-        _touch_memory(3 << 30)
+        touch_memory(3 << 30)
     watch = "children" if way.startswith("curl") else "all"
     out = bench.workers.run(python, "bring", task, timeout=180, enter=enter, watch=watch)
     shutil.rmtree(target)
     if watch == "all" and out.answer:
         out.memory = max(out.memory, out.answer["memory"])
     return out
-
-
-def _touch_memory(size: int) -> None:
-    """Use memory and give it back: a virtual machine takes pages away that nobody used of late.
-
-    Who comes first after a pause would pay for that, and nobody else.
-    """
-    with mmap.mmap(-1, size) as memory:
-        memory[:: mmap.PAGESIZE] = b"1" * (size // mmap.PAGESIZE)
 
 
 # -- where -----------------------------------------------------------------------------------------
