@@ -23,6 +23,15 @@ Size {size}, seed {seed}: the same two give the same bytes.
 """
 
 
+# Types of 2018 that are not named after object and attribute: dataset path with wildcards → type.
+_OLD_TYPES = {
+    "alf/_ibl_lickPiezo.raw.*": "_ibl_lickPiezo.raw",
+    "alf/_ibl_lickPiezo.timestamps.*": "_ibl_lickPiezo.timestamps",
+    "alf/_ibl_wheel.position.*": "_ibl_wheel.position",
+    "alf/rigNotes.*": "unknown",
+}
+
+
 def make_lab(
     folder: Path | str,
     *,
@@ -119,9 +128,10 @@ def describe(plans: Sequence[SessionPlan], *, size: str = "", seed: int = 0) -> 
         ``sessions``, one record each: ``session`` (its folder relative to the root),
         ``task_protocol``, ``projects``, ``users``, ``procedures``, ``location``, ``start_time``,
         ``narrative``, ``tags`` (of all its datasets), ``qc`` (dataset path with wildcards →
-        category), ``default_revisions`` (where it is not the newest: path → revision), ``id``
-        (where the session has a given one) and ``probes`` (``name``, ``model``, ``serial``,
-        ``trajectory``).
+        category), ``default_revisions`` (where it is not the newest: path → revision),
+        ``dataset_types`` (where they are not named after object and attribute: path with
+        wildcards → type), ``id`` (where the session has a given one) and ``probes`` (``name``,
+        ``model``, ``serial``, ``trajectory``).
     """
     from fascicle.demo.session import serial_of, trajectory_of
 
@@ -129,6 +139,7 @@ def describe(plans: Sequence[SessionPlan], *, size: str = "", seed: int = 0) -> 
         {
             "session": plan.path,
             **({"id": plan.id} if plan.id else {}),
+            **({"dataset_types": dict(_OLD_TYPES)} if plan.kind == "legacy" else {}),
             "task_protocol": plan.task_protocol,
             "projects": list(plan.projects),
             "users": list(plan.users),

@@ -1,0 +1,19 @@
+"""Bring what exists into a hub's database: a folder, another Alyx, or an Alyx's dump."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fascicle._lazy import attach
+
+if TYPE_CHECKING:
+    from fascicle.hub.importing.folder import import_folder as import_folder
+    from fascicle.hub.importing.report import ImportReport as ImportReport
+
+_PLACES = {
+    "ImportReport": "report",
+    "import_folder": "folder",
+}
+__all__ = sorted(_PLACES)
+
+__getattr__, __dir__ = attach(__name__, _PLACES)
