@@ -36,6 +36,7 @@ def django_settings(config: HubConfig) -> dict[str, Any]:
         "ROOT_URLCONF": "fascicle.hub.urls",
         "DATABASES": {"default": database(config)},
         "AUTH_USER_MODEL": "hub.LabMember",
+        "AUTHENTICATION_BACKENDS": ["fascicle.hub.rest.throttling.Throttled"],
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         "USE_TZ": False,  # times are naive, as in Alyx
         "TIME_ZONE": "UTC",  # for formats alone: nothing is converted
@@ -59,6 +60,7 @@ def django_settings(config: HubConfig) -> dict[str, Any]:
             "django.middleware.common.CommonMiddleware",
             "django.middleware.csrf.CsrfViewMiddleware",
             "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "fascicle.hub.rest.limits.Limits",
             "fascicle.hub.rest.auth.RequireLogin",
             "django.contrib.messages.middleware.MessageMiddleware",
             "django.middleware.clickjacking.XFrameOptionsMiddleware",
