@@ -1,0 +1,1 @@
+"""The hub's REST interface, as a ONE client uses it."""
