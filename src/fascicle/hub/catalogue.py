@@ -1,0 +1,117 @@
+"""The compact index for fascicle's own clients, what changed in it, and its records by range."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.urls import path
+
+from fascicle.hub.building import IDS, ROWS, SEARCH, newest
+from fascicle.hub.built import fresh, send
+from fascicle.hub.setup import current
+
+_BYTES = "application/octet-stream"
+_ENTRY = 24  # bytes: an id, and the number of its record
+
+
+def info(request: HttpRequest) -> JsonResponse:
+    """Answer ``/catalogue/info``: the generation, and where its parts are."""
+    found = fresh(current())
+    number, place = found["generation"], found["place"]
+    out = {key: found[key] for key in ("store", "generation", "sessions", "datasets")}
+    out["insertions"] = found["insertions"]
+    out["created"] = found["created"]
+    out["search"] = {"url": f"catalogue/{place}/search", **found["search"]}
+    out["rows"] = {"url": f"catalogue/{place}/rows", **found["rows"]}
+    out["changes"] = {"url": "catalogue/changes", "since": [*found["steps"], number]}
+    return JsonResponse(out)
+
+
+def search(request: HttpRequest, place: str) -> HttpResponseBase:
+    """Answer ``/catalogue/PLACE/search``: sessions, paths and insertions, packed."""
+    return _part(request, place, SEARCH)
+
+
+def rows(request: HttpRequest, place: str) -> HttpResponseBase:
+    """Answer ``/catalogue/PLACE/rows``: ids, hashes and sizes, 40 bytes each."""
+    return _part(request, place, ROWS)
+
+
+def record(request: HttpRequest, place: str, did: UUID) -> HttpResponse:
+    """Answer ``/catalogue/PLACE/rows/ID``: which record a dataset's is."""
+    file = current().catalogue / place / IDS
+    number = _find(file, did.bytes) if _is_place(place) else None
+    if number is None:
+        return JsonResponse({"detail": "Not found.", "status_code": 404}, status=404)
+    return JsonResponse({"record": number})
+
+
+def changes(request: HttpRequest) -> HttpResponse:
+    """Answer ``/catalogue/changes?since=G``: whole sessions, one frame for each step from G."""
+    found = newest(current())
+    try:
+        since = int(request.GET.get("since", ""))
+        until = int(request.GET.get("until", found["generation"] if found else 0))
+    except ValueError:
+        detail = "since and until are generations: whole numbers."
+        return JsonResponse({"detail": detail, "status_code": 400}, status=400)
+    numbers = [*found["steps"], found["generation"]] if found else []
+    if since not in numbers or until not in numbers or since > until:
+        return _gone(found)
+    wanted = numbers[numbers.index(since) + 1 : numbers.index(until) + 1]
+    try:
+        body = b"".join((current().catalogue / f"step-{n}.bin").read_bytes() for n in wanted)
+    except FileNotFoundError:
+        return _gone(found)
+    return HttpResponse(body, content_type=_BYTES)
+
+
+def _gone(found: dict[str, Any] | None) -> JsonResponse:
+    detail = "What changed since then is not known any more: fetch the whole index."
+    number = found["generation"] if found else None
+    return JsonResponse({"detail": detail, "generation": number, "status_code": 410}, status=410)
+
+
+def _part(request: HttpRequest, place: str, name: str) -> HttpResponseBase:
+    if not _is_place(place):
+        return JsonResponse({"detail": "Not found.", "status_code": 404}, status=404)
+    return send(request, current().catalogue / place / name, _BYTES)
+
+
+def _is_place(place: str) -> bool:
+    return place.replace("-", "").isalnum()
+
+
+def _find(file: Path, wanted: bytes) -> int | None:
+    """Return the number that lies beside an id in a file of sorted ids."""
+    try:
+        fd = os.open(file, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        low, high = 0, os.fstat(fd).st_size // _ENTRY
+        while low < high:
+            middle = (low + high) // 2
+            entry = os.pread(fd, _ENTRY, middle * _ENTRY)
+            if entry[:16] == wanted:
+                return int.from_bytes(entry[16:], "big")
+            if entry[:16] < wanted:
+                low = middle + 1
+            else:
+                high = middle
+    finally:
+        os.close(fd)
+    return None
+
+
+urlpatterns = [
+    path("catalogue/info", info),
+    path("catalogue/changes", changes),
+    path("catalogue/<str:place>/search", search),
+    path("catalogue/<str:place>/rows", rows),
+    path("catalogue/<str:place>/rows/<uuid:did>", record),
+]
