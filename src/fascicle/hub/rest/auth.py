@@ -226,7 +226,7 @@ class RequireLogin:
 
 
 def body_of(request: HttpRequest, largest: int | None = None) -> Any:
-    """Return what a request sends: JSON, or a form as a dictionary of its last values.
+    """Return what a request sends: JSON, or a form as a dictionary.
 
     Parameters
     ----------
@@ -243,7 +243,8 @@ def body_of(request: HttpRequest, largest: int | None = None) -> Any:
     kind = (request.content_type or "").lower()
     try:
         if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-            return {**request.POST.dict(), **request.FILES.dict()}
+            values = {k: v if len(v) > 1 else v[0] for k, v in request.POST.lists() if v}
+            return {**values, **request.FILES.dict()}
         data = request.body
     except RequestDataTooBig:
         raise Refused(413, "The request is larger than this hub accepts.") from None
@@ -311,16 +312,3 @@ def _token(request: HttpRequest) -> str:
             400, {"non_field_errors": ["Unable to log in with provided credentials."]}
         ) from None
     return issue(member, request.META.get("HTTP_USER_AGENT", ""))
-
-
-def me(request: HttpRequest) -> HttpResponse:
-    """Answer who asks."""
-    user = request.user
-    return answer(
-        {
-            "id": user.pk,
-            "username": user.username,
-            "is_public_user": user.is_public_user,
-            "is_staff": user.is_staff,
-        }
-    )

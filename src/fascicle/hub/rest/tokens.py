@@ -6,9 +6,7 @@ ends by its day of expiry, by being revoked, or with its user.
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,15 +15,11 @@ from django.db import OperationalError
 from django.db.models import Q
 
 from fascicle.hub.models import LabMember, Token
+from fascicle.hub.tokens import digest, new_token
 
 #: How often the time of last use is written down at most.
 _NOTED = timedelta(hours=1)
 _FORM = re.compile(r"[0-9a-f]{40}\Z")
-
-
-def digest(token: str) -> str:
-    """Return what is kept of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def issue(user: LabMember, label: str = "", days: float | None = None) -> str:
@@ -45,20 +39,8 @@ def issue(user: LabMember, label: str = "", days: float | None = None) -> str:
     str
         The token: 40 hexadecimal digits, as clients know them.
     """
-    if days is None:
-        from fascicle.hub.setup import current
-
-        days = current().token_days
-    token = secrets.token_hex(20)
-    now = datetime.now()
-    Token.objects.filter(user=user, expires__lt=now).delete()
-    Token.objects.create(
-        user=user,
-        digest=digest(token),
-        label=label[:255],
-        expires=now + timedelta(days=days) if days else None,
-    )
-    return token
+    Token.objects.filter(user=user, expires__lt=datetime.now()).delete()
+    return new_token(user, label=label, days=days)
 
 
 def member_of(token: str) -> LabMember | None:
