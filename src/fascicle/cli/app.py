@@ -117,6 +117,7 @@ def fascicle() -> None:
       fascicle load EID trials --to trials.csv     one object of one session as a table
       fascicle get EID --dataset spikes --to DIR   files of a session, from any archive
       fascicle release create DIR --version 1.0.0 --to s3://bucket/project
+      fascicle serve ~/data                        a lab's database, for any client of Alyx
 
     \b
     Exit codes: 0 done or found, 1 nothing found or a file differs, 2 not understood,
@@ -125,7 +126,21 @@ def fascicle() -> None:
 
 
 def _add_commands() -> None:
-    from fascicle.cli import cache, cite, demo, find, get, index, load, lock, release, show, verify
+    from fascicle.cli import (
+        cache,
+        cite,
+        demo,
+        find,
+        get,
+        hub,
+        index,
+        load,
+        lock,
+        release,
+        serve,
+        show,
+        verify,
+    )
 
     for command in (
         index.index,
@@ -140,6 +155,8 @@ def _add_commands() -> None:
         lock.lock,
         lock.sync,
         cite.cite,
+        serve.serve,
+        hub.hub,
         demo.demo,
     ):
         fascicle.add_command(command)

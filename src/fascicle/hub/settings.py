@@ -79,6 +79,7 @@ def django_settings(config: HubConfig) -> dict[str, Any]:
             }
         ],
         "STATIC_URL": "/static/",
+        "CSRF_FAILURE_VIEW": "fascicle.hub.pages.forgery",
         "LOGIN_URL": "/login",
         "LOGIN_REDIRECT_URL": "/",
         "LOGOUT_REDIRECT_URL": "/login",

@@ -11,6 +11,7 @@ from fascicle.hub.config import HubConfig
 
 ADMIN = "admin"
 REPOSITORY = "hub"
+FIRST_PASSWORD = "first_password"  # noqa: S105 - a name, not a secret
 _lock = threading.RLock()
 
 
@@ -99,7 +100,7 @@ def first_start(config: HubConfig) -> FirstStart:
     prepare(config)
     from django.db import transaction
 
-    from fascicle.hub.models import DataRepository, DataRepositoryType, LabMember
+    from fascicle.hub.models import DataRepository, DataRepositoryType, LabMember, Setting
 
     with transaction.atomic():
         kind, _ = DataRepositoryType.objects.get_or_create(name="Fileserver")
@@ -113,5 +114,9 @@ def first_start(config: HubConfig) -> FirstStart:
         if LabMember.objects.filter(is_superuser=True).exists():
             return FirstStart()
         password = secrets.token_urlsafe(12)
-        LabMember.objects.create_superuser(ADMIN, password=password)
+        user = LabMember.objects.create_superuser(ADMIN, password=password)
+        # So that a check can tell whether it was changed: the hash is that of the user's row.
+        Setting.objects.update_or_create(
+            key=FIRST_PASSWORD, defaults={"value": {"user": ADMIN, "hash": user.password}}
+        )
     return FirstStart(ADMIN, password)

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
+from fascicle.hub.pages import page_paths
 from fascicle.hub.rest.me import docs, me, schema
 from fascicle.hub.rest.resources import resources
 from fascicle.hub.rest.views import row_view, rows_view
@@ -63,5 +64,6 @@ urlpatterns = [
     path("catalogue/changes", _late("fascicle.hub.catalogue.changes")),
     path("catalogue/<int:generation>/search", _late("fascicle.hub.catalogue.search")),
     path("catalogue/<int:generation>/rows", _late("fascicle.hub.catalogue.rows")),
+    *page_paths,
     path("admin/", admin.site.urls),
 ]
