@@ -82,8 +82,9 @@ def notice(text: str) -> str:
 
 
 def not_found(model: Any) -> Refused:
-    """Return the error for a row that is not there."""
-    return Refused(404, f"No {model._meta.object_name} matches the given query.")
+    """Return the error for a row that is not there; ``model`` is its table or what it is called."""
+    title = model if isinstance(model, str) else model._meta.object_name
+    return Refused(404, f"No {title} matches the given query.")
 
 
 def not_allowed(method: str | None, allowed: str) -> Refused:

@@ -90,6 +90,8 @@ class Resource:
         Whether a slow count holds until the catalogue's generation changes.
     help : str
         What it is, for the schema.
+    title : str
+        What one row is called in the schema and in errors; the model's name by default.
     """
 
     name: str
@@ -105,11 +107,14 @@ class Resource:
     hooks: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     kept: bool = False
     help: str = ""
+    title: str = ""
     shapes: Mapping[str, tuple[Field, ...]] = field(init=False)
+    needs: Mapping[str, tuple[str, ...]] = field(init=False)
     parameters: Mapping[str, Filter] = field(init=False)
 
     def __post_init__(self) -> None:
         """Work out once what every request needs."""
+        object.__setattr__(self, "title", self.title or self.model._meta.object_name)
         for one in self.fields:
             if isinstance(one, Names):
                 one.model = self.model
@@ -121,7 +126,17 @@ class Resource:
         }
         extra = (language(),) if self.django else ()
         parameters = {one.name: one for one in (*self.filters, *extra)}
+        key = self.model._meta.pk.attname
+        needs = {
+            shape: tuple(
+                dict.fromkeys(
+                    (key, *(name for one in fields for name in one.needs if name != "pk"))
+                )
+            )
+            for shape, fields in shapes.items()
+        }
         object.__setattr__(self, "shapes", shapes)
+        object.__setattr__(self, "needs", needs)
         object.__setattr__(self, "parameters", dict(sorted(parameters.items())))
 
     @property
@@ -151,12 +166,13 @@ class Resource:
         shared : mapping, optional
             What the fields need and is known already.
         """
-        fields = self.shapes[shape]
-        needs = tuple(dict.fromkeys(name for one in fields for name in ("pk", *one.needs)))
+        fields, needs = self.shapes[shape], self.needs[shape]
         found = list(rows.values_list(*needs))
         if not found:
             return []
-        page = Page(base, dict(zip(needs, zip(*found, strict=True), strict=True)), len(found))
+        columns = dict(zip(needs, zip(*found, strict=True), strict=True))
+        columns["pk"] = columns[needs[0]]
+        page = Page(base, columns, len(found))
         page.shared.update(shared or {})
         page.shared[FIELDS] = tuple(one for one in fields if isinstance(one, Names))
         names = [one.name for one in fields]
@@ -174,7 +190,7 @@ class Resource:
         """
         found = self.render(self.all().filter(**{column or self.lookup: key})[:1], shape, base)
         if not found:
-            raise not_found(self.model)
+            raise not_found(self.title)
         return found[0]
 
     def narrowed(self, request: HttpRequest) -> tuple[Any, list[str]]:

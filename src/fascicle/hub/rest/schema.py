@@ -8,10 +8,9 @@ properties are what can be written.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from typing import Any
 
-from fascicle.hub.rest.fields import Field, Schema
+from fascicle.hub.rest.fields import Schema
 from fascicle.hub.rest.resource import Resource
 
 _METHODS = {
@@ -78,7 +77,7 @@ def _list_first(item: tuple[str, Any]) -> tuple[str, bool]:
 
 def component(resource: Resource, shape: str) -> str:
     """Return the name of the component that describes a resource's JSON."""
-    name: str = resource.model._meta.object_name
+    name = resource.title
     if resource.shapes["list"] == resource.shapes["detail"]:
         return name
     return f"{name}List" if shape == "list" else f"{name}Detail"
@@ -91,7 +90,7 @@ def _schemas(resource: Resource) -> dict[str, Schema]:
         body: Schema = {
             "type": "object",
             "description": resource.help,
-            "properties": {one.name: _property(one, resource) for one in fields},
+            "properties": {one.name: one.schema(resource.model) for one in fields},
         }
         name = component(resource, shape)
         found[f"Patched{name}"] = body
@@ -109,10 +108,6 @@ def _schemas(resource: Resource) -> dict[str, Schema]:
         },
     }
     return found
-
-
-def _property(field: Field, resource: Resource) -> Schema:
-    return field.schema(resource.model)
 
 
 def _ref(name: str) -> Schema:
@@ -251,8 +246,3 @@ def _special() -> dict[str, Any]:
             **one("post", "sync_file_status_create", "Copies that were made."),
         },
     }
-
-
-def resources_by_name(found: Iterable[Resource]) -> dict[str, Resource]:
-    """Return resources by their names."""
-    return {resource.name: resource for resource in found}

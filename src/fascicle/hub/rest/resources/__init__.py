@@ -11,10 +11,11 @@ def resources() -> tuple[Resource, ...]:
         datasets,
         histology,
         insertions,
+        later,
         names,
         people,
         sessions,
     )
 
-    modules = (sessions, datasets, insertions, histology, people, names)
+    modules = (sessions, datasets, insertions, histology, people, names, later)
     return tuple(resource for module in modules for resource in module.RESOURCES)

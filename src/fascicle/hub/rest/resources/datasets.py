@@ -155,7 +155,7 @@ DATASETS = Resource(
     "datasets",
     Dataset,
     kept=True,
-    order=("session", "collection", "name", "pk"),
+    order=("session_id", "collection", "name", "pk"),
     fields=(
         Url("datasets"),
         Field("name", required=True),
@@ -244,7 +244,7 @@ FILES = Resource(
     "files",
     FileRecord,
     kept=True,
-    order=("dataset", "data_repository", "pk"),
+    order=("dataset_id", "data_repository_id", "pk"),
     fields=(
         Url("files"),
         Link("dataset", "datasets"),

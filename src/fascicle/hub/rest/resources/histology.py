@@ -18,7 +18,7 @@ _SESSION = "probe_insertion__session"
 TRAJECTORIES = Resource(
     "trajectories",
     TrajectoryEstimate,
-    order=("-probe_insertion__session__start_time", "probe_insertion", "-provenance", "pk"),
+    order=("probe_insertion_id", "-provenance", "pk"),
     fields=(
         Field("id", read_only=True),
         Id("probe_insertion"),
@@ -55,7 +55,7 @@ TRAJECTORIES = Resource(
 CHANNELS = Resource(
     "channels",
     Channel,
-    order=("trajectory_estimate", "axial", "lateral", "pk"),
+    order=("trajectory_estimate_id", "axial", "lateral", "pk"),
     fields=(
         Field("id", read_only=True),
         Id("trajectory_estimate"),

@@ -103,7 +103,7 @@ def datasets_of(page: Page) -> Sequence[Any]:
     and a list of them is all that such a hub is for.
     """
     datasets = Dataset.objects.filter(session__in=page["pk"])
-    order = ("session", "collection", "name", "revision__name", "pk")
+    order = ("session_id", "collection", "name", "revision__name", "pk")
     reachable = {
         "online": True,
         "file_records__exists": True,
