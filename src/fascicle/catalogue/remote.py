@@ -142,7 +142,7 @@ class RemoteCatalogue(Catalogue):
         record = self._known(raw)
         if record is None and self.server is not None:
             try:
-                path = f"{self.rows_path}/{UUID(bytes=raw)}"
+                path = f"{self.rows_path}?id={UUID(bytes=raw)}"
                 record = int(json.loads(self.server.get(path))["record"])
             except Gone:
                 return None

@@ -6,7 +6,6 @@ import json
 from urllib.parse import quote, urlsplit
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.urls import path
 
 from fascicle.hub.building import zip_name
 from fascicle.hub.built import fresh, send
@@ -28,7 +27,7 @@ def info(request: HttpRequest, tag: str = "") -> JsonResponse:
 
 
 def tables(request: HttpRequest, tag: str = "") -> HttpResponseBase:
-    """Answer ``/cache.zip`` and ``/cache/tags/TAG/cache.zip``, always whole and of known length."""
+    """Answer ``/cache.zip`` and ``/cache/TAG.zip``, always whole and of known length."""
     name = tag or None
     if name is not None and not Tag.objects.filter(name=name).exists():
         return _unknown(name)
@@ -50,17 +49,8 @@ def base_url(request: HttpRequest) -> str:
 
 
 def _place(tag: str | None) -> str:
-    return "cache.zip" if tag is None else f"cache/tags/{quote(tag, safe='')}/cache.zip"
+    return "cache.zip" if tag is None else f"cache/{quote(tag, safe='')}.zip"
 
 
 def _unknown(tag: str) -> JsonResponse:
     return JsonResponse({"detail": f"There is no tag {tag!r}.", "status_code": 404}, status=404)
-
-
-urlpatterns = [
-    path("cache/info", info),
-    path("cache/info/", info),
-    path("cache/info/<path:tag>", info),
-    path("cache.zip", tables),
-    path("cache/tags/<str:tag>/cache.zip", tables),
-]

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.urls import path
 
 from fascicle.hub.building import IDS, ROWS, SEARCH, newest
 from fascicle.hub.built import fresh, send
@@ -21,33 +20,35 @@ _ENTRY = 24  # bytes: an id, and the number of its record
 def info(request: HttpRequest) -> JsonResponse:
     """Answer ``/catalogue/info``: the generation, and where its parts are."""
     found = fresh(current())
-    number, place = found["generation"], found["place"]
+    number = found["generation"]
     out = {key: found[key] for key in ("store", "generation", "sessions", "datasets")}
     out["insertions"] = found["insertions"]
     out["created"] = found["created"]
-    out["search"] = {"url": f"catalogue/{place}/search", **found["search"]}
-    out["rows"] = {"url": f"catalogue/{place}/rows", **found["rows"]}
+    out["search"] = {"url": f"catalogue/{number}/search", **found["search"]}
+    out["rows"] = {"url": f"catalogue/{number}/rows", **found["rows"]}
     out["changes"] = {"url": "catalogue/changes", "since": [*found["steps"], number]}
     return JsonResponse(out)
 
 
-def search(request: HttpRequest, place: str) -> HttpResponseBase:
-    """Answer ``/catalogue/PLACE/search``: sessions, paths and insertions, packed."""
-    return _part(request, place, SEARCH)
+def search(request: HttpRequest, generation: int) -> HttpResponseBase:
+    """Answer ``/catalogue/G/search``: sessions, paths and insertions, packed."""
+    return _part(request, generation, SEARCH)
 
 
-def rows(request: HttpRequest, place: str) -> HttpResponseBase:
-    """Answer ``/catalogue/PLACE/rows``: ids, hashes and sizes, 40 bytes each."""
-    return _part(request, place, ROWS)
+def rows(request: HttpRequest, generation: int) -> HttpResponseBase:
+    """Answer ``/catalogue/G/rows``: ids, hashes and sizes, 40 bytes each.
 
-
-def record(request: HttpRequest, place: str, did: UUID) -> HttpResponse:
-    """Answer ``/catalogue/PLACE/rows/ID``: which record a dataset's is."""
-    file = current().catalogue / place / IDS
-    number = _find(file, did.bytes) if _is_place(place) else None
-    if number is None:
-        return JsonResponse({"detail": "Not found.", "status_code": 404}, status=404)
-    return JsonResponse({"record": number})
+    With ``?id=ID`` the answer is which record a dataset's is.
+    """
+    if "id" not in request.GET:
+        return _part(request, generation, ROWS)
+    try:
+        wanted = UUID(request.GET["id"]).bytes
+    except ValueError:
+        return JsonResponse({"detail": "id is no UUID.", "status_code": 400}, status=400)
+    folder = _folder(generation)
+    number = _find(folder / IDS, wanted) if folder else None
+    return _missing() if number is None else JsonResponse({"record": number})
 
 
 def changes(request: HttpRequest) -> HttpResponse:
@@ -76,14 +77,23 @@ def _gone(found: dict[str, Any] | None) -> JsonResponse:
     return JsonResponse({"detail": detail, "generation": number, "status_code": 410}, status=410)
 
 
-def _part(request: HttpRequest, place: str, name: str) -> HttpResponseBase:
-    if not _is_place(place):
-        return JsonResponse({"detail": "Not found.", "status_code": 404}, status=404)
-    return send(request, current().catalogue / place / name, _BYTES)
+def _part(request: HttpRequest, generation: int, name: str) -> HttpResponseBase:
+    folder = _folder(generation)
+    return _missing() if folder is None else send(request, folder / name, _BYTES)
 
 
-def _is_place(place: str) -> bool:
-    return place.replace("-", "").isalnum()
+def _missing() -> JsonResponse:
+    return JsonResponse({"detail": "Not found.", "status_code": 404}, status=404)
+
+
+def _folder(generation: int) -> Path | None:
+    """Return where a generation lies: the newest, or one that somebody may still be fetching."""
+    config = current()
+    found = newest(config)
+    if found is not None and found["generation"] == generation:
+        return config.catalogue / str(found["place"])
+    places = sorted(config.catalogue.glob(f"{generation}-*"), key=lambda p: p.stat().st_mtime)
+    return places[-1] if places else None
 
 
 def _find(file: Path, wanted: bytes) -> int | None:
@@ -106,12 +116,3 @@ def _find(file: Path, wanted: bytes) -> int | None:
     finally:
         os.close(fd)
     return None
-
-
-urlpatterns = [
-    path("catalogue/info", info),
-    path("catalogue/changes", changes),
-    path("catalogue/<str:place>/search", search),
-    path("catalogue/<str:place>/rows", rows),
-    path("catalogue/<str:place>/rows/<uuid:did>", record),
-]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db.models import Count
 from numpy.typing import NDArray
 
 from fascicle.catalogue import Catalogue, Datasets
@@ -24,19 +23,15 @@ from fascicle.hub.models import (
     BrainRegion,
     Channel,
     CoordinateSystem,
-    Dataset,
-    InsertionRegion,
     ProbeInsertion,
     ProbeModel,
     TrajectoryEstimate,
 )
+from fascicle.hub.records import count_regions, link_datasets
 from fascicle.load.npy import read_npy
 
 ALIGNED = int(TrajectoryEstimate.Provenance.EPHYS_ALIGNED)  # type: ignore[call-overload]
-#: Channels count for the regions of an insertion where their trajectory is at least this good.
-GOOD = 70
 _SOURCE = "channels read from"
-_VOID = 0
 
 
 class Probes:
@@ -203,50 +198,6 @@ def _beside(ids: str, held: Datasets) -> str:
     folder, _, name = ids.rpartition("/")
     wanted = f"{folder}/{name.partition('.')[0]}.localCoordinates.npy"
     return wanted if wanted in held.rel_paths else ""
-
-
-def link_datasets(pids: Iterable[UUID]) -> None:
-    """Link insertions with the datasets of their sessions that lie in folders of their names."""
-    through = ProbeInsertion.datasets.through
-    for ids in chunks(pids, 500):
-        insertions = ProbeInsertion.objects.filter(pk__in=ids, session__isnull=False)
-        labels: dict[UUID, list[tuple[UUID, str]]] = {}
-        for pid, eid, name in insertions.values_list("pk", "session_id", "name"):
-            labels.setdefault(eid, []).append((pid, name))
-        have = set(
-            through.objects.filter(probeinsertion_id__in=ids).values_list(
-                "probeinsertion_id", "dataset_id"
-            )
-        )
-        rows = Dataset.objects.filter(session_id__in=labels).exclude(collection="")
-        links = [
-            through(probeinsertion_id=pid, dataset_id=did)
-            for did, eid, collection in rows.values_list("pk", "session_id", "collection")
-            for pid, name in labels[eid]
-            if name in collection.split("/") and (pid, did) not in have
-        ]
-        through.objects.bulk_create(links, batch_size=1000, ignore_conflicts=True)
-
-
-def count_regions(pids: Iterable[UUID]) -> None:
-    """Count the channels of insertions by region anew."""
-    for ids in chunks(pids, 500):
-        InsertionRegion.objects.filter(insertion_id__in=ids).delete()
-        counts = (
-            Channel.objects.filter(
-                trajectory_estimate__probe_insertion_id__in=ids,
-                trajectory_estimate__provenance__gte=GOOD,
-                brain_region__isnull=False,
-            )
-            .exclude(brain_region_id=_VOID)
-            .values_list("trajectory_estimate__probe_insertion_id", "brain_region_id")
-            .annotate(n=Count("pk"))
-            .order_by()
-        )
-        InsertionRegion.objects.bulk_create(
-            [InsertionRegion(insertion_id=pid, region_id=r, n_channels=n) for pid, r, n in counts],
-            batch_size=1000,
-        )
 
 
 def trials_of(folder: Path, held: Datasets) -> tuple[int, int] | None:

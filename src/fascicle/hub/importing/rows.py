@@ -6,11 +6,8 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 from uuid import UUID
 
-from fascicle.alf.names import parse_folder
-from fascicle.alf.parts import remove_uuid_string
 from fascicle.catalogue import Catalogue
 from fascicle.catalogue import Session as Found
 from fascicle.catalogue.schema import session_folder
@@ -27,26 +24,10 @@ from fascicle.hub.models import (
     Session,
     Subject,
 )
+from fascicle.hub.places import ODD_PATH, Place, place_of
 
 #: The laboratory of sessions whose folders name none.
 NO_LAB = "lab"
-
-
-class Place(NamedTuple):
-    """What tells the datasets of a session apart."""
-
-    collection: str
-    name: str
-    revision: str
-
-
-def place_of(rel_path: str) -> Place:
-    """Return collection, name without a UUID, and revision of a path within a session."""
-    folder, _, name = rel_path.rpartition("/")
-    parts = parse_folder(folder)
-    if "-" in name:
-        name = str(remove_uuid_string(name))
-    return Place(parts.collection, name, parts.revision) if parts else Place(folder, name, "")
 
 
 @dataclass(slots=True)
@@ -268,7 +249,10 @@ class Writer:
 
     def _record(self, did: UUID, path: str, *, exists: bool) -> FileRecord:
         return FileRecord(
-            dataset_id=did, data_repository=self.repository, relative_path=path, exists=exists
+            dataset_id=did,
+            data_repository=self.repository,
+            exists=exists,
+            json={ODD_PATH: path} if path else None,
         )
 
     def _insert(self, fresh: list[Dataset], records: list[FileRecord], new: set[UUID]) -> None:
