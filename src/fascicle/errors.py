@@ -271,6 +271,71 @@ class BatchError(TransferError):
         self.errors: dict[str, FascicleError] = {}
 
 
+# -- a lab's database ------------------------------------------------------------------------------
+
+
+class HTTPError(FascicleError, OSError):
+    """A database answers that it does not do what was asked.
+
+    Where the program has imported requests, what is raised is also a ``requests.HTTPError``.
+
+    Parameters
+    ----------
+    message : str
+        What happened, and why.
+    hint : str, optional
+        What to type or do next.
+    status : int
+        Of the answer; 0 where it is none that could be read.
+    query : str
+        What was asked for.
+    detail : object
+        What the server said, as text or as the decoded JSON.
+    response : object
+        The answer itself, with ``status_code``, ``text``, ``headers``, ``url`` and ``json()``.
+    """
+
+    kind = "http"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        hint: str = "",
+        status: int = 0,
+        query: str = "",
+        detail: Any = "",
+        response: Any = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.query = query
+        self.detail = detail
+        self.response = response
+        # Where the drop-in's error has them.
+        self.errno = status or None
+        self.strerror = query
+        self.filename = detail
+
+
+class LoginError(HTTPError, PermissionError):
+    """A database does not know who asks, or does not take a password or token."""
+
+    kind = "login"
+
+
+class LoginNeeded(LoginError, ValueError):
+    """A name, password or token is needed, none is known, and nobody can be asked."""
+
+    kind = "login-needed"
+
+
+class BadAnswerError(HTTPError, ValueError):
+    """A server answers something else than a database does, such as a web page."""
+
+    kind = "bad-answer"
+
+
 # -- looking things up -----------------------------------------------------------------------------
 
 

@@ -1,11 +1,13 @@
 """Settings of servers and of the folders their files go to, in the files that ONE keeps.
 
 ``~/.one/.caches`` says which folder belongs to which server, ``~/.one/.<server>`` holds what is
-known of one; on Windows both lie in ``%APPDATA%``. Nothing here asks questions or goes online.
+known of one; on Windows both lie in ``%APPDATA%``. Nothing here asks questions or goes online, and
+what is not asked to change stays as it is, whoever wrote it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,12 +15,14 @@ import sys
 import unicodedata
 import uuid
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from fascicle import settings
+from fascicle.alyx.bunch import Bunch
+from fascicle.alyx.secret import Secret
 from fascicle.errors import ConfigurationError
-from fascicle.one.bunch import Bunch
 
 CACHE_DIR_DEFAULT = str(settings.one_cache_dir())
 """str: where data go unless told otherwise: ``~/Downloads/ONE``, as for ONE."""
@@ -30,10 +34,15 @@ _DEFAULT = {
     "HTTP_DATA_SERVER_LOGIN": None,
     "HTTP_DATA_SERVER_PWD": None,
 }
+_PUBLIC = "openalyx.internationalbrainlab.org"
+
+
+#: Settings that do not show.
+_SECRETS = ("ALYX_PWD", "HTTP_DATA_SERVER_PWD")
 
 
 class Params(Bunch):
-    """Settings by name; items are attributes too."""
+    """Settings by name; items are attributes too. Passwords and tokens do not show."""
 
     def set(self, field: str, value: Any) -> Params:
         """Return the settings with one changed."""
@@ -47,6 +56,11 @@ class Params(Bunch):
 def default() -> Params:
     """Return the settings of the public server of the International Brain Laboratory."""
     return Params(_DEFAULT)
+
+
+def is_public(url: str) -> bool:
+    """Return whether a URL is that of the public server."""
+    return url.startswith("https://") and _key_from_url(url) == _PUBLIC
 
 
 def get_params_dir() -> Path:
@@ -88,8 +102,47 @@ def _write(name: str, values: dict[str, Any]) -> None:
         part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other processes from changing settings meanwhile."""
+    folder = get_params_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(fd, msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
 def _caches() -> dict[str, Any]:
     return {"CLIENT_MAP": {}, **_read("caches")}
+
+
+def _of(key: str) -> dict[str, Any]:
+    """Return all that is recorded of a server, over the defaults; secrets do not show."""
+    found = {**_DEFAULT, **_read(key)}
+    if key == _PUBLIC and "public" not in str(found["HTTP_DATA_SERVER"]):
+        found["HTTP_DATA_SERVER"] = _DEFAULT["HTTP_DATA_SERVER"]  # as old settings had it
+    for name in _SECRETS:
+        if isinstance(found.get(name), str):
+            found[name] = Secret(found[name])
+    if isinstance(tokens := found.get("TOKEN"), dict):
+        found["TOKEN"] = {user: _hidden(token) for user, token in tokens.items()}
+    return found
+
+
+def _hidden(token: Any) -> Any:
+    if isinstance(token, dict):
+        return {k: Secret(v) if isinstance(v, str) else v for k, v in token.items()}
+    return Secret(token) if isinstance(token, str) else token
 
 
 def setup(
@@ -131,33 +184,39 @@ def setup(
         raise ConfigurationError(
             f"{client!r} is no address of a server", hint='setup("https://alyx.mylab.org")'
         )
-    is_public = key == _key_from_url(str(_DEFAULT["ALYX_URL"]))
-    known = {} if is_public else _read(key)
-    values = {k: known.get(k, v) for k, v in _DEFAULT.items()} | {"ALYX_URL": url}
-    if username:
-        values["ALYX_LOGIN"] = username
-    caches = _caches()
-    folder = str(cache_dir or caches["CLIENT_MAP"].get(key) or Path(CACHE_DIR_DEFAULT, key))
-    if any(k != key and v == folder for k, v in caches["CLIENT_MAP"].items()):
-        warnings.warn(
-            f"{folder} is already the folder of another server; their files may mix", stacklevel=2
-        )
-    caches["CLIENT_MAP"][key] = folder
-    if make_default or "DEFAULT" not in caches:
-        caches["DEFAULT"] = key
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    _write(key, values)
-    _write("caches", caches)
+    with _alone():
+        values = {**_DEFAULT, **_read(key), "ALYX_URL": url}
+        if username:
+            values["ALYX_LOGIN"] = username
+        caches = _caches()
+        folder = str(cache_dir or caches["CLIENT_MAP"].get(key) or _folder(key))
+        if any(k != key and v == folder for k, v in caches["CLIENT_MAP"].items()):
+            warnings.warn(
+                f"{folder} is already the folder of another server; their files may mix",
+                stacklevel=2,
+            )
+        caches["CLIENT_MAP"][key] = folder
+        if make_default or "DEFAULT" not in caches:
+            caches["DEFAULT"] = key
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        _write(key, values)
+        _write("caches", caches)
     return Params(caches)
 
 
+def _folder(key: str) -> str:
+    return str(settings.one_cache_dir() / key)
+
+
 def get(client: str | None = None, silent: bool = True, username: str | None = None) -> Params:
-    """Return the settings of a server, with ``CACHE_DIR``; record the defaults if there are none.
+    """Return the settings of a server, with ``CACHE_DIR``; the defaults where none are recorded.
+
+    Nothing is written: `setup` does that.
 
     Parameters
     ----------
     client : str, optional
-        URL of the server; default: the one that is the default.
+        URL of the server; default: the one that is the default, else the public one.
     silent : bool
         As for `setup`.
     username : str, optional
@@ -168,11 +227,10 @@ def get(client: str | None = None, silent: bool = True, username: str | None = N
     Params
     """
     caches = _caches()
-    key = _key_from_url(client) if client else caches.get("DEFAULT")
-    if key not in caches["CLIENT_MAP"]:
-        caches = dict(setup(client, silent, username=username))
-        key = key or caches["DEFAULT"]
-    values = Params({**_DEFAULT, **_read(str(key))}, CACHE_DIR=caches["CLIENT_MAP"][key])
+    key = _key_from_url(client) if client else str(caches.get("DEFAULT") or _PUBLIC)
+    values = Params(_of(key), CACHE_DIR=caches["CLIENT_MAP"].get(key) or _folder(key))
+    if client and key != _PUBLIC and not _read(key):
+        values["ALYX_URL"] = client.rstrip("/")
     return values.set("ALYX_LOGIN", username) if username else values
 
 
@@ -186,7 +244,37 @@ def save(par: dict[str, Any], client: str) -> None:
     client : str
         URL of the server.
     """
-    _write(_key_from_url(client), {k: v for k, v in par.items() if k != "CACHE_DIR"})
+    with _alone():
+        _write(_key_from_url(client), {k: v for k, v in par.items() if k != "CACHE_DIR"})
+
+
+def save_token(client: str, username: str, token: str | None) -> None:
+    """Record the token of a user, or forget it; all else stays.
+
+    Parameters
+    ----------
+    client : str
+        URL of the server.
+    username : str
+    token : str or None
+        None to forget it.
+    """
+    key = _key_from_url(client)
+    if token is None:
+        known = _read(key).get("TOKEN")
+        if not (isinstance(known, dict) and username in known):
+            return
+    elif key not in _caches()["CLIENT_MAP"]:
+        setup(client)
+    with _alone():
+        values = {**_DEFAULT, "ALYX_URL": client, **_read(key)}
+        tokens = dict(values.get("TOKEN") or {})
+        if token is None:
+            tokens.pop(username, None)
+        else:
+            tokens[username] = {"token": token}
+            values["ALYX_LOGIN"] = values["ALYX_LOGIN"] or username
+        _write(key, {**values, "TOKEN": tokens})
 
 
 def get_default_client(include_schema: bool = True) -> str | None:
@@ -241,7 +329,7 @@ def data_server_of(cache_dir: str | os.PathLike[str]) -> str | None:
     key = _client_of(cache_dir)
     if key is None:
         return None
-    found = {**_DEFAULT, **_read(key)}.get("HTTP_DATA_SERVER")
+    found = _of(key).get("HTTP_DATA_SERVER")
     return str(found).rstrip("/") if found else None
 
 
