@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from django.db import models
 
@@ -230,7 +231,10 @@ class Url(Field):
     def render(self, page: Page) -> Sequence[Any]:
         """Return the address of each row."""
         stem = f"{page.base}/{self.endpoint}/"
-        return [None if key is None else f"{stem}{key}" for key in page[self.source]]
+        keys = page[self.source]
+        if isinstance(keys[0], str):  # a name, which may hold what an address may not
+            return [stem + quote(key, safe="") for key in keys]
+        return [None if key is None else f"{stem}{key}" for key in keys]
 
     def _schema(self, model: Any) -> Schema:
         return {"type": "string", "format": "uri"}

@@ -196,7 +196,7 @@ def choice_of(name: str, field: Any, text: str) -> int:
         if text in (str(label), str(number)):
             return int(number)
     names = ", ".join(str(label) for _, label in field.choices)
-    raise bad(name, f'"{text}" is not one of {names}.')
+    raise Refused(400, f'{name}: "{text}" is not one of {names}.')
 
 
 def items_of(name: str, text: str) -> list[str]:
@@ -213,7 +213,7 @@ def days(name: str, source: str, help: str = "a first and a last day, with a com
     def narrow(rows: Any, text: str) -> Any:
         ends = items_of(name, text)
         if len(ends) != 2:
-            raise bad(name, "Enter a first and a last date, with a comma between them.")
+            raise Refused(400, f"{name}: a first and a last date, with a comma between them.")
         first, last = (day_of(name, end) for end in ends)
         kind = column(rows.model, source)
         if isinstance(kind, models.DateTimeField):
@@ -247,7 +247,7 @@ def language(name: str = "django", prefix: str = "") -> Filter:
             for condition in to_query(rows.model, text):
                 rows = rows.filter(condition)
         except SearchTermError as error:
-            raise bad(name, str(error)) from None
+            raise Refused(400, str(error)) from None
         return rows
 
     return Filter(name, narrow, "pairs of a path and a value, with commas: field__lookup,value")
