@@ -14,6 +14,7 @@ import pytest
 import fascicle.one
 from fascicle.errors import CatalogueError, ConfigurationError
 from fascicle.one import ONE, One, params
+from fascicle.one.alyx import OneAlyx
 
 FILES = {"lab/Subjects/s1/2020-01-01/001/alf/_ibl_trials.choice.npy": [1, 2]}
 
@@ -99,7 +100,7 @@ def test_the_default_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("mode", ["remote", "auto", "refresh"])
 def test_other_modes(folder: Path, mode: str) -> None:
-    with pytest.raises(ValueError, match=r"remote mode|not recognized"):
+    with pytest.raises(ValueError, match=r"asks a server|not recognized"):
         One(folder, mode=mode)
     if mode != "remote":
         with pytest.raises(ValueError, match="not recognized"):
@@ -130,24 +131,20 @@ def test_factory(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [
-        {},
-        {"base_url": "https://openalyx.internationalbrainlab.org"},
-        {"password": "international"},
-        {"token": {"user": "x"}},
-        {"mode": "remote"},
-    ],
+    [{}, {"base_url": "https://alyx.mylab.org"}, {"mode": "remote"}, {"wildcards": False}],
 )
-def test_servers_are_not_there_yet(given: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="remote mode is not part of this version") as e:
-        ONE(**given)
-    assert "ONE(mode='local', cache_dir=" in e.value.hint
+def test_without_a_folder_a_server_is_meant(given: dict[str, Any], tmp_path: Path) -> None:
+    one = ONE(**given, silent=True)
+    assert isinstance(one, OneAlyx)
+    assert (one.mode, one.offline) == ("remote", False)
+    assert not list(tmp_path.iterdir())  # nothing was asked, and nothing written
 
 
 def test_the_folder_of_a_server(folder: Path) -> None:
     ONE.setup("https://alyx.mylab.org", silent=True, cache_dir=folder)
-    with pytest.raises(ConfigurationError, match="is the folder of a server"):
-        ONE(cache_dir=folder)
+    one = ONE(cache_dir=folder)
+    assert isinstance(one, OneAlyx)
+    assert len(one.search(query_type="local")) == 1
     assert len(ONE(cache_dir=folder, mode="local").search()) == 1
     assert ONE(mode="local").cache_dir == folder
 

@@ -1,9 +1,11 @@
 """The ONE interface: what ``one.api`` offers, on fascicle's own index.
 
 Replace ``from one.api import One`` by ``from fascicle.one import One``; likewise ``one.`` by
-``fascicle.one.`` in other imports. This version works on local folders.
+``fascicle.one.`` in other imports. `One` works on a local folder, `OneAlyx` on a server (an Alyx,
+or a hub of fascicle's own), and ``ONE`` makes one of the two.
 
-How the terms of `One.search` and `One.search_insertions` are matched:
+How the terms of `One.search` and `One.search_insertions` are matched in local mode; in remote mode
+the server's own meaning of them holds, but for ``dataset``, which is the same everywhere:
 
 ==================== ========================================= ==================================
 term                 a session matches if                      several values
@@ -37,6 +39,7 @@ whole numbers in tables stay whole, ``load_collection`` knows revisions, alterna
 keep their collection. Warnings about revisions come once per dataset.
 """
 
+from fascicle.one.alyx import OneAlyx
 from fascicle.one.api import ONE, One
 
-__all__ = ["ONE", "One"]
+__all__ = ["ONE", "One", "OneAlyx"]

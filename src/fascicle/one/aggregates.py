@@ -123,18 +123,29 @@ class AggregatesMixin(LoadingMixin):
                 hint=f"there is: {listed}",
             )
         record = found.iloc[0]
-        plain = os.path.join(self.cache_dir, *record["rel_path"].split("/"))
+        path = self._aggregate_file(record, found.index[0])
+        if path is None:
+            raise ALFObjectNotFound(
+                f"Dataset file not found on disk: {self._aggregate_place(record)}",
+                hint="fetch it, or list_aggregates again",
+            )
+        if watch.watched():
+            use = self._aggregate_use(record["rel_path"], found.index[0])
+            there: list[str | None] = [path]
+            watch.hand_out([use], there.copy, stores=[Path(self.cache_dir)])
+        return self._content(path, download_only)
+
+    def _aggregate_place(self, record: Any) -> str:
+        return os.path.join(self.cache_dir, *record["rel_path"].split("/"))
+
+    def _aggregate_file(self, record: Any, identifier: UUID) -> str | None:
+        """Return the file of a row, None where it is not here; an id may be in its name."""
+        plain = self._aggregate_place(record)
         size, digest = record["file_size"], record["hash"]
-        for path in (plain, files.with_uuid(plain, found.index[0])):
+        for path in (plain, files.with_uuid(plain, identifier)):
             if files.check(path, None if size != size else int(size), digest or ""):
-                if watch.watched():
-                    use = self._aggregate_use(record["rel_path"], found.index[0])
-                    there: list[str | None] = [path]
-                    watch.hand_out([use], there.copy, stores=[Path(self.cache_dir)])
-                return self._content(path, download_only)
-        raise ALFObjectNotFound(
-            f"Dataset file not found on disk: {plain}", hint="fetch it, or list_aggregates again"
-        )
+                return path
+        return None
 
     def _aggregate_use(self, path: str, identifier: UUID) -> Use:
         from fascicle.archives.record import Use

@@ -1,4 +1,4 @@
-"""The ONE interface on a local folder: `One`, and `ONE`, which makes one."""
+"""The ONE interface on a local folder: `One`; and `ONE`, which makes one, or a `OneAlyx`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from fascicle.one.tables import Tables, apply_to, empty_index, everything
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from fascicle.catalogue import Change
 
 __all__ = ["ONE", "One"]
 
@@ -74,7 +75,7 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
         wildcards: bool = True,
         tables_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        _check_mode(mode)
+        self._check_mode(mode)
         self.cache_dir = Path(cache_dir).expanduser() if cache_dir else params.get_cache_dir()
         self._tables_dir = Path(tables_dir).expanduser() if tables_dir else self.cache_dir
         self.mode = mode
@@ -84,6 +85,17 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
         self._kept = OrderedDict()
         self._kept_of = None
         self._teller = revisions.Teller()
+        self._home_tables = self._tables_dir
+        self._start()
+
+    @property
+    def _is_silent(self) -> bool:
+        return False
+
+    def _check_mode(self, mode: str) -> None:
+        check_mode(mode, remote=False)
+
+    def _start(self) -> None:
         self._open()
 
     def __repr__(self) -> str:
@@ -91,8 +103,12 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
 
     def __del__(self) -> None:
         wanted = (os.environ.get("ONE_SAVE_ON_DELETE") or "").casefold() in ("1", "true")
-        if wanted and "_tables" in self.__dict__:
+        if wanted and self._is_open:
             self.save_cache()
+
+    @property
+    def _is_open(self) -> bool:
+        return "_tables" in self.__dict__
 
     def __getattr__(self, name: str) -> Any:
         if name == "alyx":
@@ -129,20 +145,25 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
         try:
             self._index = shared(
                 Catalogue.open(
-                    self.cache_dir, tables_dir=elsewhere, progress=settings.show_progress()
+                    self.cache_dir,
+                    tables_dir=elsewhere,
+                    progress=settings.show_progress() and not self._is_silent,
                 )
             )
             found = True
         except NoIndexError:
-            revisions.warn(
-                f"No cache tables found in {self._tables_dir}\n"
-                f"  To index the folder: One.setup({str(self.cache_dir)!r})",
-                UserWarning,
-            )
+            self._tell_no_tables()
             self._index = empty_index(self.cache_dir)
             found = False
         self._tables = Tables(self._index, self.cache_dir, loaded=found)
         return found
+
+    def _tell_no_tables(self) -> None:
+        revisions.warn(
+            f"No cache tables found in {self._tables_dir}\n"
+            f"  To index the folder: One.setup({str(self.cache_dir)!r})",
+            UserWarning,
+        )
 
     @property
     def _cache(self) -> Tables:
@@ -232,13 +253,11 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
 
         target = Path(save_dir).expanduser() if save_dir else self._tables_dir
         elsewhere = target != self._tables_dir
-        changed = self._tables.touched and self._tables.changed
-        if not (changed or clobber) or (self._is_empty() and not clobber):
+        change = self._change_to_save(clobber=clobber)
+        if change is None or (self._is_empty() and not clobber):
             return
         if elsewhere:
-            change = everything(self._tables)
-        else:
-            change = self._tables.difference(deletions=clobber)
+            change = everything(self._cache)
         store = Store(self.cache_dir, tables_dir=target if target != self.cache_dir else None)
         target.mkdir(parents=True, exist_ok=True)
         index = store.commit(change)
@@ -247,10 +266,19 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
             self._index = index
             self._tables = Tables(index, self.cache_dir)
             self._tables["_meta"]["modified_time"] = meta["modified_time"]
+            self._saved()
         self._tables["_meta"]["saved_time"] = datetime.now()
 
+    def _change_to_save(self, *, clobber: bool) -> Change | None:
+        """Return what the index on disk lacks; None where that is nothing."""
+        changed = self._tables.touched and self._tables.changed
+        return self._tables.difference(deletions=clobber) if changed or clobber else None
+
+    def _saved(self) -> None:
+        """Take note that all is on disk."""
+
     def _is_empty(self) -> bool:
-        return all(self._tables[name].empty for name in ("sessions", "datasets"))
+        return all(self._cache[name].empty for name in ("sessions", "datasets"))
 
     def _remove_table_files(self, tables: Any = None) -> list[Path]:
         """Delete ONE's tables from the folder, and return what was deleted."""
@@ -369,53 +397,58 @@ class _Factory:
         self._last: tuple[dict[str, Any], One] | None = None
 
     def __call__(self, *, mode: str | None = None, wildcards: bool = True, **kwargs: Any) -> One:
-        """Return a ONE object of a local folder.
+        """Return a ONE object: of a local folder, or of a server.
 
         Parameters
         ----------
-        mode : {'local'}, optional
-            This version works on local folders alone.
+        mode : {'remote', 'local'}, optional
+            Whether a server is asked.
         wildcards : bool
             As for `One`.
         cache_dir, tables_dir : path, optional
-            As for `One`.
+            A folder that no server was set up for makes a `One`.
         **kwargs
-            Arguments for servers (base_url, username, password, token, …) are refused.
+            ``base_url``, ``username``, ``password``, ``token``, ``silent``, ``cache_rest``: as for
+            `OneAlyx`. With one of the first four, or without a folder, a server is connected.
 
         Returns
         -------
-        One
+        One or OneAlyx
 
         Raises
         ------
         ConfigurationError
-            A server is needed; this is a ValueError.
+            The mode is unknown; this is a ValueError.
         """
         arguments = {"mode": mode, "wildcards": wildcards, **kwargs}
         if self._last is not None and self._last[0] == arguments:
             return self._last[1]
-        if mode not in (None, "local", "remote"):
-            _check_mode(mode)
-        given = [k for k in _SERVER_ARGUMENTS if kwargs.pop(k, None) is not None]
-        if given:
-            raise _no_server(f"{given[0]}= names a server")
-        cache_dir = kwargs.pop("cache_dir", None)
-        tables_dir = kwargs.pop("tables_dir", None)
-        for ignored in ("silent", "cache_rest"):
-            kwargs.pop(ignored, None)
-        if kwargs:
-            raise TypeError(f"ONE() got an unexpected argument {next(iter(kwargs))!r}")
-        if mode != "local":
-            if not cache_dir:
-                raise _no_server("without a folder, ONE() connects to a server")
-            with suppress(AssertionError):
-                params.check_cache_conflict(cache_dir)
-                mode = "local"
-            if mode != "local":
-                raise _no_server(f"{cache_dir} is the folder of a server", cache_dir)
-        one = One(cache_dir, wildcards=wildcards, tables_dir=tables_dir)
+        one = self._made(mode, wildcards, kwargs)
         self._last = (arguments, one)
         return one
+
+    def _made(self, mode: str | None, wildcards: bool, kwargs: dict[str, Any]) -> One:
+        check_mode(mode or "remote", remote=True)
+        cache_dir = kwargs.get("cache_dir")
+        served = any(kwargs.get(name) is not None for name in _SERVER_ARGUMENTS)
+        if not served:
+            if cache_dir:
+                with suppress(AssertionError):
+                    params.check_cache_conflict(cache_dir)
+                    return self._local(wildcards, kwargs)
+            elif mode == "local" and params.get_default_client() is None:
+                return self._local(wildcards, kwargs)
+        from fascicle.one.alyx import OneAlyx
+
+        return OneAlyx(mode=mode or "remote", wildcards=wildcards, **kwargs)
+
+    def _local(self, wildcards: bool, kwargs: dict[str, Any]) -> One:
+        rest = {k: v for k, v in kwargs.items() if k not in ("silent", "cache_rest")}
+        rest = {k: v for k, v in rest.items() if k not in _SERVER_ARGUMENTS}
+        for name in rest:
+            if name not in ("cache_dir", "tables_dir"):
+                raise TypeError(f"ONE() got an unexpected argument {name!r}")
+        return One(wildcards=wildcards, **rest)
 
     def cache_clear(self) -> None:
         """Forget the object that was made last, so that the next call opens the folder anew."""
@@ -432,7 +465,7 @@ class _Factory:
         return _version()
 
     def __repr__(self) -> str:
-        return "<ONE: call it to open a folder>"
+        return "<ONE: call it to open a folder or to connect to a server>"
 
 
 ONE = _Factory()
@@ -444,22 +477,23 @@ def _version() -> str:
     return version("fascicle")
 
 
-def _check_mode(mode: str) -> None:
-    if mode == "remote":
-        raise _no_server('mode="remote" asks for a server')
-    if mode != "local":
+def check_mode(mode: str, *, remote: bool) -> None:
+    """Make sure that a mode is known, and remote only where there may be a server.
+
+    Raises
+    ------
+    ConfigurationError
+        It is not; this is a ValueError.
+    """
+    if mode == "remote" and not remote:
+        raise ConfigurationError(
+            'mode="remote" asks a server, and One is a local folder',
+            hint="ONE(base_url=URL), or OneAlyx, connects to a server",
+        )
+    if mode not in ("local", "remote"):
         raise ConfigurationError(
             f'Mode "{mode}" not recognized', hint="leave mode out, or give mode='local'"
         )
-
-
-def _no_server(why: str, cache_dir: Any = None) -> ConfigurationError:
-    folder = repr(str(cache_dir)) if cache_dir else "FOLDER"
-    return ConfigurationError(
-        f"{why}, and remote mode is not part of this version of fascicle yet: it works on local "
-        "folders",
-        hint=f"open a folder: ONE(mode='local', cache_dir={folder})",
-    )
 
 
 def _no_sessions(folder: Path, rejected: list[tuple[str, str]]) -> str:

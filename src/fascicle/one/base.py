@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from fascicle.errors import (
     SearchTermTypeError,
     SessionNotFound,
 )
+from fascicle.one.lazy import LazyId
 from fascicle.one.revisions import Teller
 
 if TYPE_CHECKING:
@@ -103,6 +106,15 @@ class Local:
                 self._kept.popitem(last=False)
         return contents
 
+    @property
+    def _asked_catalogue(self) -> Catalogue | None:
+        """What answers a question about sessions; None where a server does."""
+        return self._catalogue
+
+    def _asking(self, query_type: str) -> AbstractContextManager[object]:
+        """Return what makes a kind of query hold for all that one call does."""
+        return nullcontext()
+
     def to_eid(self, id: Any = None, cache_dir: Any = None) -> Any:
         """Return the session id that an identifier stands for; see `ConversionMixin`."""
         raise NotImplementedError
@@ -116,6 +128,24 @@ class Local:
                 hint="leave query_type out, or give query_type='local'",
             )
         raise SearchTermError(f"query_type={query_type!r} is unknown", hint="query_type='local'")
+
+
+def asks(method: F) -> F:
+    """Let ``query_type`` hold for all that a method does, identifiers of sessions included."""
+    names = list(inspect.signature(method).parameters)
+    place = names.index("query_type") - 1 if "query_type" in names else len(names)
+
+    @wraps(method)
+    def wrapper(self: Local, *args: Any, **kwargs: Any) -> Any:
+        query_type = kwargs.get("query_type")
+        if query_type is None and len(args) > place:
+            query_type = args[place]
+        if query_type is None:
+            return method(self, *args, **kwargs)
+        with self._asking(query_type):
+            return method(self, *args, **kwargs)
+
+    return cast(F, wrapper)
 
 
 def takes_session(method: F) -> F:
@@ -145,7 +175,7 @@ def takes_session(method: F) -> F:
             (eid,) = eid
         return method(self, _known(eid, given), *rest, **kwargs)
 
-    return cast(F, wrapper)
+    return cast(F, asks(wrapper))
 
 
 def takes_sessions(method: F) -> F:
@@ -156,7 +186,7 @@ def takes_sessions(method: F) -> F:
         given, rest = _session_argument(method.__name__, args, kwargs)
         return method(self, _known(self.to_eid(given), given), *rest, **kwargs)
 
-    return cast(F, wrapper)
+    return cast(F, asks(wrapper))
 
 
 def _known(eid: Any, given: Any) -> Any:
@@ -202,5 +232,23 @@ def eid_or_id(method: F) -> F:
         if len(given) + bool(args) > 1:
             raise TypeError(f"{method.__name__}() got the session twice")
         return method(self, *given, *args, **kwargs)
+
+    return cast(F, asks(wrapper))
+
+
+def recurse(method: F) -> F:
+    """Let a method that takes one value take a list of them, and return a list."""
+
+    @wraps(method)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not args:
+            return method(self, **kwargs)
+        first, rest = args[0], args[1:]
+        if isinstance(first, LazyId):
+            first = list(first)
+        single = isinstance(first, str | Mapping | PurePath | UUID) or hasattr(first, "to_frame")
+        if not single and isinstance(first, Iterable) and not hasattr(first, "columns"):
+            return [method(self, item, *rest, **kwargs) for item in first]
+        return method(self, first, *rest, **kwargs)
 
     return cast(F, wrapper)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from fascicle.alf.parts import find_session
 from fascicle.alf.spec import is_uuid, is_uuid_string
 from fascicle.errors import ALFObjectNotFound, NeedsServerError, SessionNotFound
 from fascicle.one import refs
-from fascicle.one.base import Local, eid_or_id, takes_sessions
+from fascicle.one.base import Local, asks, eid_or_id, recurse, takes_sessions
 from fascicle.one.bunch import Bunch
 from fascicle.one.listing import with_eid
 from fascicle.one.paths import (
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fascicle.alf import ALFPath
+    from fascicle.catalogue import Catalogue
 
 __all__ = [
     "ConversionMixin",
@@ -39,24 +39,6 @@ __all__ = [
     "ses2records",
     "session_record2path",
 ]
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def recurse(method: F) -> F:
-    """Let a method that takes one value take a list of them, and return a list."""
-
-    @functools.wraps(method)
-    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not args:
-            return method(self, **kwargs)
-        first, rest = args[0], args[1:]
-        single = isinstance(first, str | Mapping | PurePath | UUID) or hasattr(first, "to_frame")
-        if not single and isinstance(first, Iterable) and not hasattr(first, "columns"):
-            return [method(self, item, *rest, **kwargs) for item in first]
-        return method(self, first, *rest, **kwargs)
-
-    return cast(F, wrapper)
 
 
 class ConversionMixin(Local):
@@ -116,13 +98,15 @@ class ConversionMixin(Local):
 
     @eid_or_id
     @recurse
-    def eid2path(self, eid: Any) -> Any:
+    def eid2path(self, eid: Any, query_type: str | None = None) -> Any:
         """Return the folder of a session.
 
         Parameters
         ----------
         eid : UUID, str, or a list of these
             Session id.
+        query_type : {'local', 'remote'}, optional
+            Where to look; 'remote' needs a server.
 
         Returns
         -------
@@ -137,33 +121,52 @@ class ConversionMixin(Local):
             raise ValueError(f"{eid} is not a valid eID/UUID string")
         from fascicle.alf import ALFPath
 
+        self._check_query_type(query_type)
+        folder = self._known_folder(eid if isinstance(eid, UUID) else UUID(eid))
+        return None if folder is None else ALFPath(self.cache_dir, folder)
+
+    def _known_folder(self, eid: UUID) -> str | None:
+        """Return the folder of a session relative to the root; None where it is unknown."""
         catalogue = self._catalogue
         row = catalogue.row(eid)
-        return None if row is None else ALFPath(self.cache_dir, catalogue.session(row).path)
+        return None if row is None else catalogue.session(row).path
 
+    @asks
     @recurse
-    def path2eid(self, path_obj: Any) -> Any:
+    def path2eid(self, path_obj: Any, query_type: str | None = None) -> Any:
         """Return the id of the session that a path leads to or into.
 
         Parameters
         ----------
         path_obj : path, str, None, or a list of these
             A local path, or a URL.
+        query_type : {'local', 'remote'}, optional
+            Where to look; 'remote' needs a server.
 
         Returns
         -------
         uuid.UUID, list of them, or None where no session of the index is meant
         """
+        self._check_query_type(query_type)
         if path_obj is None:
             return None
         found = find_session(os.fspath(path_obj).replace("\\", "/"))
         if found is None:
             return None
-        catalogue = self._catalogue
-        row = self._row_at(found["lab"], found["subject"], found["date"], found["number"])
-        return None if row is None else catalogue.eids([row])[0]
+        return self._eid_at(found["lab"], found["subject"], found["date"], found["number"])
+
+    def _eid_at(self, lab: str | None, subject: str, date: str, number: Any) -> UUID | None:
+        """Return the id of the session at a place; None where it is unknown."""
+        row = self._row_at(lab, subject, date, number)
+        return None if row is None else self._catalogue.eids([row])[0]
 
     def _row_at(self, lab: str | None, subject: str, date: str, number: Any) -> int | None:
+        return self._row_in(self._catalogue, lab, subject, date, number)
+
+    @staticmethod
+    def _row_in(
+        catalogue: Catalogue, lab: str | None, subject: str, date: str, number: Any
+    ) -> int | None:
         """Return the row of a session; a lab that the index does not know is no obstacle."""
         import datetime
 
@@ -171,7 +174,6 @@ class ConversionMixin(Local):
             day = datetime.date.fromisoformat(date)
         except ValueError:
             return None
-        catalogue = self._catalogue
         row = catalogue.row_of(lab, subject, day, int(number)) if lab else None
         return catalogue.row_of(None, subject, day, int(number)) if row is None else row
 
@@ -213,14 +215,17 @@ class ConversionMixin(Local):
             return None
         return with_eid(datasets.frame(), eid).iloc[datasets.rel_paths.index(inside)]
 
+    @asks
     @recurse
-    def path2url(self, filepath: Any) -> str | None:
+    def path2url(self, filepath: Any, query_type: str | None = None) -> str | None:
         """Return where the file server that the folder was set up for has a file.
 
         Parameters
         ----------
         filepath : path, str, or a list of these
             A local path of a dataset or a session.
+        query_type : {'local', 'remote'}, optional
+            Where to look; 'remote' needs a server.
 
         Returns
         -------
@@ -231,6 +236,7 @@ class ConversionMixin(Local):
         NeedsServerError
             No server is set up for the folder.
         """
+        self._check_query_type(query_type)
         record = self.path2record(filepath)
         return None if record is None else self.record2url(record)
 
@@ -255,15 +261,7 @@ class ConversionMixin(Local):
             return [self.record2url(row) for _, row in record.iterrows()]
         if not hasattr(record, "name"):
             raise TypeError(f"record must be pandas.DataFrame or pandas.Series, got {type(record)}")
-        from fascicle.one import params
-
-        server = params.data_server_of(self.cache_dir)
-        if server is None:
-            raise NeedsServerError(
-                f"no web address is known for files of {self.cache_dir}: it is a local folder, "
-                "and no server was set up for it",
-                hint=f"ONE.setup(base_url=URL, cache_dir={str(self.cache_dir)!r})",
-            )
+        server = self._data_server()
         if "rel_path" not in record:
             return f"{server}/{session_record2path(record.to_dict()).as_posix()}"
         from fascicle.one.files import with_uuid
@@ -276,6 +274,19 @@ class ConversionMixin(Local):
             folder = self._folder_of(eid)
         path = "/".join(filter(None, (folder, record["rel_path"])))
         return f"{server}/{with_uuid(path, uuid)}"
+
+    def _data_server(self) -> str:
+        """Return where the files of all labs are on the web."""
+        from fascicle.one import params
+
+        server = params.data_server_of(self.cache_dir)
+        if server is None:
+            raise NeedsServerError(
+                f"no web address is known for files of {self.cache_dir}: it is a local folder, "
+                "and no server was set up for it",
+                hint=f"ONE.setup(base_url=URL, cache_dir={str(self.cache_dir)!r})",
+            )
+        return server
 
     def record2path(self, dataset: Any) -> Any:
         """Return the file of a dataset's record.
@@ -317,10 +328,10 @@ class ConversionMixin(Local):
         return record.name
 
     def _folder_of(self, eid: UUID) -> str:
-        row = self._catalogue.row(eid)
-        if row is None:
+        folder = self._known_folder(eid)
+        if folder is None:
             raise ValueError(f'Failed to determine session path for eid "{eid}"')
-        return self._catalogue.session(row).path
+        return folder
 
     @eid_or_id
     @recurse
@@ -369,13 +380,13 @@ class ConversionMixin(Local):
             The index has no such session.
         """
         found = refs.ref2dict(ref, parse=False)
-        row = self._row_at(None, found["subject"], str(found["date"])[:10], found["sequence"])
-        if row is None:
+        eid = self._eid_at(None, found["subject"], str(found["date"])[:10], found["sequence"])
+        if eid is None:
             raise SessionNotFound(
                 f"session not found: {refs.dict2ref(found)} is not in the index",
                 hint=f"one.search(subject={found['subject']!r}) lists the subject's sessions",
             )
-        return self._catalogue.eids([row])[0]
+        return eid
 
     @recurse
     def ref2path(self, ref: Any) -> ALFPath:
@@ -424,6 +435,7 @@ class ConversionMixin(Local):
 
     # -- probe insertions ------------------------------------------------------------------------
 
+    @asks
     def pid2eid(
         self, pid: UUID | str, query_type: str | None = None
     ) -> tuple[UUID | None, str | None]:

@@ -73,14 +73,16 @@ class ListingMixin(Local):
         self._check_query_type(query_type)
         question = match.ask(filename, collection, revision, wildcards=self.wildcards)
         limit = terms.quality(qc)
-        catalogue = self._catalogue
-        if default_revisions_only and not catalogue.has_default_revision:
+        whole = eid is None or (isinstance(eid, str | list | dict) and not eid)
+        catalogue = self._catalogue if whole else self._asked_catalogue
+        if default_revisions_only and catalogue and not catalogue.has_default_revision:
             raise ALFError(
                 "No default revisions specified",
                 hint="the tables of this folder do not say which revisions are the default; "
                 "leave default_revisions_only out",
             )
-        if eid is None or (isinstance(eid, str | list | dict) and not eid):
+        if whole:
+            assert catalogue is not None
             if details or ignore_qc_not_set or default_revisions_only:
                 frame = self._all_datasets(
                     question, limit, ignore_qc_not_set, default_revisions_only

@@ -12,7 +12,7 @@ from fascicle.hub.rest.resource import Resource
 from fascicle.hub.rest.resources.atlas import atlas_filters
 from fascicle.hub.rest.resources.datasets import within_insertion
 from fascicle.hub.rest.resources.parts import LIST, OBJECT, session_columns, session_info
-from fascicle.hub.rest.resources.searches import known_types, quality, worst
+from fascicle.hub.rest.resources.searches import having, known_types, quality, worst
 
 _LINKS = ProbeInsertion.datasets.through
 
@@ -33,6 +33,13 @@ def _datasets(rows: Any, text: str, dataset_qc_lte: str = "") -> Any:
     for name in items_of("datasets", text):
         fit = {"name": name, "online": True, "qc__lte": worst(dataset_qc_lte)}
         links = _LINKS.objects.filter(**{f"dataset__{key}": fit[key] for key in fit})
+        rows = rows.filter(pk__in=links.values("probeinsertion"))
+    return rows
+
+
+def _dataset(rows: Any, text: str, dataset_qc_lte: str = "") -> Any:
+    for found in having(text, dataset_qc_lte):
+        links = _LINKS.objects.filter(dataset__in=found.values("pk"))
         rows = rows.filter(pk__in=links.values("probeinsertion"))
     return rows
 
@@ -100,6 +107,12 @@ INSERTIONS = Resource(
             "datasets",
             _datasets,
             "names of files that can be fetched, all of them",
+            beside=("dataset_qc_lte",),
+        ),
+        Filter(
+            "dataset",
+            _dataset,
+            "parts of paths of files that can be fetched, all of them",
             beside=("dataset_qc_lte",),
         ),
         Filter("dataset_qc_lte", _dataset_qc, "the worst quality of its datasets"),

@@ -23,7 +23,7 @@ from fascicle.hub.rest.filters import (
 from fascicle.hub.rest.resource import Resource
 from fascicle.hub.rest.resources.atlas import atlas_filters
 from fascicle.hub.rest.resources.parts import LIST
-from fascicle.hub.rest.resources.searches import known_types, quality, worst
+from fascicle.hub.rest.resources.searches import having, known_types, quality, worst
 from fascicle.hub.rest.resources.within import (
     datasets_of,
     insertions_of,
@@ -45,6 +45,13 @@ def _datasets(rows: Any, text: str, dataset_qc_lte: str = "") -> Any:
             name=name, online=True, qc__lte=worst(dataset_qc_lte), session__isnull=False
         )
         rows = rows.filter(pk__in=owners.order_by().values("session"))
+    return rows
+
+
+def _dataset(rows: Any, text: str, dataset_qc_lte: str = "") -> Any:
+    for owners in having(text, dataset_qc_lte):
+        inside = owners.filter(session__isnull=False)
+        rows = rows.filter(pk__in=inside.values("session"))
     return rows
 
 
@@ -135,6 +142,12 @@ SESSIONS = Resource(
             "datasets",
             _datasets,
             "names of files that can be fetched, all of them",
+            beside=("dataset_qc_lte",),
+        ),
+        Filter(
+            "dataset",
+            _dataset,
+            "parts of paths of files that can be fetched, all of them",
             beside=("dataset_qc_lte",),
         ),
         Filter("dataset_qc_lte", _dataset_qc, "the worst quality of datasets"),
