@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
 
@@ -31,6 +33,8 @@ from fascicle.hub.models import (
     TrajectoryEstimate,
 )
 from fascicle.hub.rest.answers import Refused
+from fascicle.hub.rest.notes import keep
+from fascicle.hub.setup import current
 
 After = Callable[[], None]
 #: What clients send that is no field of its table, and has a meaning all the same.
@@ -363,6 +367,33 @@ def _delete_tag(row: Tag, request: HttpRequest) -> After:
     return nothing
 
 
+# -- notes ----------------------------------------------------------------------------------------
+
+
+def _note_row(change: Any) -> After:
+    row: Note = change.row
+    model = row.content_type.model_class() if row.content_type_id is not None else None
+    if model is None or not model._default_manager.filter(pk=row.object_id).exists():
+        raise Refused(400, {"object_id": ["There is nothing of this id to write a note about."]})
+    image = row.image
+    if not isinstance(image, UploadedFile):
+        return nothing
+    row.image = ""
+
+    def after() -> None:
+        row.image = keep(image)  # a file without a row does no harm, the other way it would
+        row.save(update_fields=["image"])
+
+    return after
+
+
+def _delete_note(row: Note, request: HttpRequest) -> After:
+    if row.image:
+        path = current().uploads / row.image
+        transaction.on_commit(lambda: path.unlink(missing_ok=True))
+    return nothing
+
+
 # -- probes ---------------------------------------------------------------------------------------
 
 
@@ -452,6 +483,7 @@ _SAVING: dict[type, Callable[[Any], After]] = {
     Dataset: _dataset,
     FileRecord: _record,
     Tag: _tag,
+    Note: _note_row,
     ProbeInsertion: _insertion,
     TrajectoryEstimate: _trajectory,
     Channel: _channel,
@@ -465,6 +497,7 @@ _DELETING: dict[type, Callable[[Any, HttpRequest], After]] = {
     Dataset: _delete_dataset,
     FileRecord: _delete_record,
     Tag: _delete_tag,
+    Note: _delete_note,
     ProbeInsertion: _delete_insertion,
     TrajectoryEstimate: _delete_trajectory,
     Channel: _delete_channel,

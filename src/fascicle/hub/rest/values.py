@@ -50,6 +50,8 @@ def value_for(field: Field, model: Any, value: Any) -> Any:
     Invalid
         If the field cannot have it.
     """
+    if hasattr(field, "take"):
+        return field.take(value)
     if isinstance(value, UploadedFile):
         raise Invalid("A file was sent where a value is expected.")
     if field.kind == "many":

@@ -32,19 +32,14 @@ Errors = dict[str, list[str]]
 def create(resource: Resource, request: HttpRequest) -> HttpResponse:
     """Answer a request to make a row, or several where a list is sent."""
     given = body_of(request)
-    base = base_of(request)
-    if isinstance(given, list):
-        rows = _create_many(resource, request, given)
-        made = resource.render(
-            resource.all().filter(pk__in=[row.pk for row in rows]), resource.created, base
-        )
-        order = {row.pk: place for place, row in enumerate(rows)}
-        made.sort(key=lambda one: order.get(one.get("id"), 0))
-        return answer(made, 201)
-    change = Change(resource, request, given, form=_is_form(request))
-    row = change.save()
-    headers = {"Location": _address(resource, row, base), **change.headers()}
-    return answer(resource.one(row.pk, base, resource.created, "pk"), 201, headers)
+    with transaction.atomic():
+        if isinstance(given, list):
+            return _create_many(resource, request, given)
+        change = Change(resource, request, given, form=_is_form(request))
+        row = change.save()
+        base = base_of(request)
+        headers = {"Location": _address(resource, row, base), **change.headers()}
+        return answer(resource.one(row.pk, base, resource.created, "pk"), 201, headers)
 
 
 def update(resource: Resource, request: HttpRequest, key: Any, *, partial: bool) -> HttpResponse:
@@ -53,8 +48,8 @@ def update(resource: Resource, request: HttpRequest, key: Any, *, partial: bool)
     with transaction.atomic():
         row = _find(resource, key)
         change = Change(resource, request, given, row, partial=partial, form=_is_form(request))
-        row = change.save()
-    return answer(resource.one(row.pk, base_of(request), column="pk"), headers=change.headers())
+        change.save()
+        return answer(resource.one(row.pk, base_of(request), column="pk"), headers=change.headers())
 
 
 def delete(resource: Resource, request: HttpRequest, key: Any) -> HttpResponse:
@@ -226,32 +221,33 @@ def writable(resource: Resource) -> dict[str, Field]:
     }
 
 
-def _create_many(resource: Resource, request: HttpRequest, given: list[Any]) -> list[Any]:
+def _create_many(resource: Resource, request: HttpRequest, given: list[Any]) -> HttpResponse:
     if not effects.takes_lists(resource):
         raise _refused({"non_field_errors": ["Invalid data. Expected a dictionary, but got list."]})
     if len(given) > MOST_ROWS:
         raise Refused(413, f"One request makes at most {MOST_ROWS:,} rows.")
-    with transaction.atomic():
-        changes, errors = [], []
-        for one in given:
-            try:
-                change = Change(resource, request, one)
-                check(change.prepare(), unique=False)
-            except Refused as error:
-                errors.append({k: v for k, v in error.body.items() if k != "status_code"})
-            else:
-                changes.append(change)
-                errors.append({})
-        if any(errors):
-            # the list as Alyx sends it has no place for a status
-            raise Refused(400, {"detail": errors})
+    made, errors = [], []
+    for one in given:
         try:
-            with transaction.atomic():
-                rows = resource.model._default_manager.bulk_create([c.row for c in changes])
-        except IntegrityError as error:
-            raise _refused({"non_field_errors": [_violated(error)]}) from None
-        effects.after_many(rows)
-    return list(rows)
+            change = Change(resource, request, one)
+            check(change.prepare(), unique=False)
+        except Refused as error:
+            errors.append(error.body)
+        else:
+            made.append(change.row)
+            errors.append({})
+    if any(errors):
+        # Alyx sends the bare list, which has no place for a status
+        raise Refused(400, {"detail": errors})
+    try:
+        with transaction.atomic():
+            resource.model._default_manager.bulk_create(made)
+    except IntegrityError as error:
+        raise _refused({"non_field_errors": [_violated(error)]}) from None
+    effects.after_many(made)
+    rows = resource.all().filter(pk__in=[row.pk for row in made])
+    by_id = {one["id"]: one for one in resource.render(rows, resource.created, base_of(request))}
+    return answer([by_id[row.pk] for row in made], 201)
 
 
 def check(row: Any, *, unique: bool = True) -> None:
