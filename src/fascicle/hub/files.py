@@ -13,13 +13,15 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 from uuid import UUID
 
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.utils import redirect, send_file
 from werkzeug.wrappers import Response
 
 from fascicle.hub.models import Dataset, FileRecord
-from fascicle.hub.paths import AGGREGATES, natural_path, root
+from fascicle.hub.paths import AGGREGATES, data_url, natural_path, root
 from fascicle.hub.places import ODD_PATH, place_of
 from fascicle.hub.rest.answers import Refused
 from fascicle.hub.rest.auth import authenticate
@@ -146,7 +148,7 @@ def _dataset(parts: list[str]) -> _Found | None:
     where: dict[str, Any] = {}
     if len(parts) > 2 and parts[1] == "Subjects":
         where["session__lab__name"], parts = parts[0], parts[2:]
-    if len(parts) < 4 or not parts[2].isdigit() or len(parts[2]) > 5:
+    if len(parts) < 4 or not re.fullmatch("[0-9]{1,5}", parts[2]):
         return None
     try:
         where["session__date"] = date.fromisoformat(parts[1])
@@ -185,7 +187,7 @@ def _send(found: _Found, environ: Environ) -> Response:
         path = relative or natural
         if repository != REPOSITORY:
             if place and "://" in place and not place.startswith(config.data_url):
-                elsewhere = elsewhere or root(place, found.lab) + path
+                elsewhere = elsewhere or data_url(place, found.lab, path, found.pk) or ""
             continue
         odd = more.get(ODD_PATH) if isinstance(more, dict) else None
         inside = str(odd or root("/", found.lab).lstrip("/") + path)
@@ -200,7 +202,9 @@ def _send(found: _Found, environ: Environ) -> Response:
 def _redirect(url: str) -> Response:
     from fascicle.hub.presign import presigned
 
-    answer = redirect(presigned(url), 302, Response)
+    # Addresses of ours are not escaped; those of S3 are where they are signed.
+    there = url if url.startswith("s3") else quote(url, safe="/:@?&=+$,;~%")
+    answer = redirect(presigned(there), 302, Response)
     answer.headers["Cache-Control"] = "private, no-store"  # the address is good for a while
     return answer
 
@@ -245,4 +249,8 @@ def _sent(file: Any, found: _Found, environ: Environ) -> Response:
     answer.set_etag(etag)
     answer.content_length = st.st_size
     answer.headers["Cache-Control"] = "private, no-cache"
-    return answer.make_conditional(environ, accept_ranges=True, complete_length=st.st_size)
+    try:
+        return answer.make_conditional(environ, accept_ranges=True, complete_length=st.st_size)
+    except RequestedRangeNotSatisfiable:
+        file.close()
+        return Response(status=416, headers={"Content-Range": f"bytes */{st.st_size}"})
