@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class HubApp(AppConfig):
@@ -12,3 +13,9 @@ class HubApp(AppConfig):
     label = "hub"
     verbose_name = "Lab"
     default_auto_field = "django.db.models.BigAutoField"
+
+
+class HubAdminApp(AdminConfig):
+    """Django's admin, with its tables in an order that a lab understands."""
+
+    default_site = "fascicle.hub.adminsite.HubSite"

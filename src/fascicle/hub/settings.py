@@ -42,11 +42,10 @@ def django_settings(config: HubConfig) -> dict[str, Any]:
         "TIME_ZONE": "UTC",  # for formats alone: nothing is converted
         "USE_I18N": False,
         "LANGUAGE_CODE": "en-gb",
-        "DATE_FORMAT": "Y-m-d",
-        "DATETIME_FORMAT": "Y-m-d H:i",
+        "FORMAT_MODULE_PATH": "fascicle.hub.formats",
         "APPEND_SLASH": False,
         "INSTALLED_APPS": [
-            "django.contrib.admin",
+            "fascicle.hub.apps.HubAdminApp",
             "django.contrib.auth",
             "django.contrib.contenttypes",
             "django.contrib.sessions",

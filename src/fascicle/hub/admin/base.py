@@ -12,12 +12,6 @@ from django.http import HttpRequest, HttpResponse
 from fascicle.hub.rest import effects
 from fascicle.hub.rest.answers import Refused
 
-admin.site.site_header = "Lab"
-admin.site.site_title = "Lab"
-admin.site.index_title = "Enter and look after records"
-admin.site.site_url = "/"
-admin.site.empty_value_display = ""
-
 
 class Change:
     """A change that a form makes, as `fascicle.hub.rest.effects` takes it."""
@@ -80,6 +74,16 @@ class HubAdmin(admin.ModelAdmin):
         """Save what belongs to the row, then do what follows."""
         super().save_related(request, form, formsets, change)
         form.after()
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Save rows inside a form; who enters them did it, if nobody else is named."""
+        for row in formset.save(commit=False):
+            if getattr(row, "user_id", "") is None:
+                row.user = request.user
+            row.save()
+        for row in formset.deleted_objects:
+            row.delete()
+        formset.save_m2m()
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete a row, and do what follows."""

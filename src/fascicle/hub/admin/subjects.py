@@ -73,9 +73,9 @@ class SubjectAdmin(HubAdmin):
     """Animals."""
 
     entered = True
-    list_display = ("nickname", "lab", "sex", "birth_date", "responsible_user", "line", "more")
+    list_display = ("nickname", "more", "lab", "sex", "birth_date", "responsible_user")
     list_filter = (Alive, "lab", "projects", "sex", "species")
-    list_select_related = ("lab", "responsible_user", "line")
+    list_select_related = ("lab", "responsible_user")
     search_fields = ("nickname", "ear_mark", "cage", "responsible_user__username")
     autocomplete_fields = (
         "lab",
@@ -129,7 +129,7 @@ class SubjectAdmin(HubAdmin):
                 ("surgery", subject.pk, "surgeries"),
             )
         ]
-        return format_html("{} · {} · {} · {}", *links)
+        return format_html('<span style="white-space: nowrap">{} · {} · {} · {}</span>', *links)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Begin a new animal with who enters it."""

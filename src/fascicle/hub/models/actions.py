@@ -148,6 +148,7 @@ class Surgery(Action):
         """Order of lists."""
 
         ordering = ("-start_time", "id")
+        verbose_name_plural = "surgeries"
 
 
 class Note(Base):

@@ -27,6 +27,11 @@ class DataRepository(Named):
     globus_endpoint_id = models.UUIDField(null=True, blank=True)
     globus_is_personal = models.BooleanField(default=False)
 
+    class Meta(Named.Meta):
+        """How it is written."""
+
+        verbose_name_plural = "data repositories"
+
 
 class DataFormat(Named):
     """A kind of file."""

@@ -14,6 +14,11 @@ class Species(Named):
 
     nickname = models.CharField(max_length=255, blank=True, default="")
 
+    class Meta(Named.Meta):
+        """How it is written."""
+
+        verbose_name_plural = "species"
+
 
 class Strain(Named):
     """A strain."""
