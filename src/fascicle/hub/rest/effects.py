@@ -32,11 +32,12 @@ from fascicle.hub.models import (
     Tag,
     TrajectoryEstimate,
 )
+from fascicle.hub.rest import probe_effects
 from fascicle.hub.rest.answers import Refused
 from fascicle.hub.rest.notes import keep
 from fascicle.hub.setup import current
 
-After = Callable[[], None]
+After = Callable[[], object]
 #: What clients send that is no field of its table, and has a meaning all the same.
 EXTRA = frozenset(("subject", "date", "number", "id", "url", "status_code"))
 _USER = ("user", "created_by")
@@ -98,7 +99,7 @@ def before_delete(row: Any, request: HttpRequest) -> After:
 
 def after_many(rows: Sequence[Any]) -> None:
     """Do what follows from new channels."""
-    _channels_changed({row.trajectory_estimate_id for row in rows})
+    probe_effects.channels_changed({row.trajectory_estimate_id for row in rows})
 
 
 # -- sessions and subjects ------------------------------------------------------------------------
@@ -394,76 +395,6 @@ def _delete_note(row: Note, request: HttpRequest) -> After:
     return nothing
 
 
-# -- probes ---------------------------------------------------------------------------------------
-
-
-def _insertion(change: Any) -> After:
-    row: ProbeInsertion = change.row
-    if change.is_new and row.session_id is not None and row.name:
-        key = UUID(bytes=identity.insertion_id(row.session_id.bytes, row.name))
-        if not ProbeInsertion.objects.filter(pk=key).exists():
-            row.pk = key
-    before = ProbeInsertion.objects.filter(pk=row.pk).values_list("session_id", flat=True)
-    eids = {*before, row.session_id} - {None}
-
-    def after() -> None:
-        if change.changed & {"name", "session"} and not change.is_new:
-            row.datasets.clear()
-        records.link_datasets((row.pk,))
-        _note(eids)
-
-    return after
-
-
-def _delete_insertion(row: ProbeInsertion, request: HttpRequest) -> After:
-    eids = {row.session_id} - {None}
-    return lambda: _note(eids)
-
-
-def _trajectory(change: Any) -> After:
-    row: TrajectoryEstimate = change.row
-    if row.probe_insertion_id is None and row.chronic_insertion_id is None:
-        raise Refused(400, {"probe_insertion": ["This field is required."]})
-    before = _probes((row.pk,))
-    return lambda: _regions_changed(before | _probes((row.pk,)))
-
-
-def _delete_trajectory(row: TrajectoryEstimate, request: HttpRequest) -> After:
-    before = _probes((row.pk,))
-    return lambda: _regions_changed(before)
-
-
-def _channel(change: Any) -> After:
-    row: Channel = change.row
-    if row.trajectory_estimate_id is None:
-        raise Refused(400, {"trajectory_estimate": ["This field is required."]})
-    before = Channel.objects.filter(pk=row.pk).values_list("trajectory_estimate_id", flat=True)
-    trajectories = {*before, row.trajectory_estimate_id}
-    return lambda: _channels_changed(trajectories)
-
-
-def _delete_channel(row: Channel, request: HttpRequest) -> After:
-    return lambda: _channels_changed({row.trajectory_estimate_id})
-
-
-def _probes(trajectories: Iterable[Any]) -> set[tuple[Any, Any]]:
-    rows = TrajectoryEstimate.objects.filter(pk__in=[t for t in trajectories if t is not None])
-    return set(rows.order_by().values_list("probe_insertion_id", "chronic_insertion_id"))
-
-
-def _channels_changed(trajectories: Iterable[Any]) -> None:
-    _regions_changed(_probes(trajectories))
-
-
-def _regions_changed(probes: set[tuple[Any, Any]]) -> None:
-    pids = {pid for pid, _ in probes if pid is not None}
-    chronic = {pid for _, pid in probes if pid is not None}
-    records.count_regions(pids)
-    records.count_regions(chronic, chronic=True)
-    rows = ProbeInsertion.objects.filter(pk__in=pids, session__isnull=False)
-    _note(rows.order_by().values_list("session_id", flat=True))
-
-
 # -- what clients have to fetch again -------------------------------------------------------------
 
 
@@ -484,9 +415,9 @@ _SAVING: dict[type, Callable[[Any], After]] = {
     FileRecord: _record,
     Tag: _tag,
     Note: _note_row,
-    ProbeInsertion: _insertion,
-    TrajectoryEstimate: _trajectory,
-    Channel: _channel,
+    ProbeInsertion: probe_effects.insertion,
+    TrajectoryEstimate: probe_effects.trajectory,
+    Channel: probe_effects.channel,
 }
 _DELETING: dict[type, Callable[[Any, HttpRequest], After]] = {
     Session: _delete_session,
@@ -498,7 +429,7 @@ _DELETING: dict[type, Callable[[Any, HttpRequest], After]] = {
     FileRecord: _delete_record,
     Tag: _delete_tag,
     Note: _delete_note,
-    ProbeInsertion: _delete_insertion,
-    TrajectoryEstimate: _delete_trajectory,
-    Channel: _delete_channel,
+    ProbeInsertion: probe_effects.delete_insertion,
+    TrajectoryEstimate: probe_effects.delete_trajectory,
+    Channel: probe_effects.delete_channel,
 }
