@@ -37,7 +37,7 @@ _KEEP = 900  # seconds after which files of a former generation are removed
 _MIN_ONE = "2.7.0"  # versions of ONE that read these tables
 
 
-def build(config: HubConfig, tag: str | None = None) -> dict[str, Any]:
+def build(config: HubConfig, tag: str | None = None, *, tables: bool = True) -> dict[str, Any]:
     """Bring the index up to date with the database, with the tables of one tag if asked.
 
     Parameters
@@ -45,7 +45,9 @@ def build(config: HubConfig, tag: str | None = None) -> dict[str, Any]:
     config : HubConfig
         The hub, for which Django is configured.
     tag : str, optional
-        A release whose tables are wanted.
+        A release whose tables are wanted; default: those of everything.
+    tables : bool
+        Whether tables are wanted at all.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def build(config: HubConfig, tag: str | None = None) -> dict[str, Any]:
         found, number = newest(config), current()
         if found is None or found["generation"] != number or found["store"] != store_id():
             found = _next(config, found, number)
-        if not (config.catalogue / found["place"] / zip_name(tag)).exists():
+        if tables and not (config.catalogue / found["place"] / zip_name(tag)).exists():
             _tables(config, found, tag)
         return found
 
@@ -290,12 +292,13 @@ def run() -> None:
     values["allowed_hosts"] = tuple(values["allowed_hosts"])
     config = HubConfig(**values)
     prepare(config)
-    build(config, asked["tag"])
+    build(config, asked["tag"], tables=asked["tables"])
 
 
-def question(config: HubConfig, tag: str | None) -> str:
+def question(config: HubConfig, tag: str | None, *, tables: bool) -> str:
     """Return what `run` reads: settings may hold a password, and command lines can be seen."""
-    return json.dumps({"config": dataclasses.asdict(config), "tag": tag}, default=str)
+    asked = {"config": dataclasses.asdict(config), "tag": tag, "tables": tables}
+    return json.dumps(asked, default=str)
 
 
 if __name__ == "__main__":

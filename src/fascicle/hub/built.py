@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from fascicle.hub.building import newest, question, store_id, zip_name
 from fascicle.hub.config import HubConfig
 from fascicle.hub.generation import current
 
+log = logging.getLogger(__name__)
 _SLOW = 5.0  # seconds that a build may take for answers to wait for it
 _LONGEST = 3600.0
 _CHUNK = 1 << 18
@@ -56,23 +58,25 @@ def fresh(config: HubConfig, tag: str | None = None, *, tables: bool = False) ->
         if found["generation"] == current() and there:
             return found
         if found["seconds"] > _SLOW and there:
-            _begin(config, tag)
+            _begin(question(config, tag, tables=tables))
             return found
     with _lock:
         done = subprocess.run(
             [sys.executable, "-m", "fascicle.hub.building"],
-            input=question(config, tag).encode(),
+            input=question(config, tag, tables=tables).encode(),
             capture_output=True,
             timeout=_LONGEST,
         )
     found = newest(config)
     if done.returncode or found is None:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
+        said = done.stderr.decode(errors="replace").strip()
+        log.error("the index for clients could not be built: %s", said)
+        words = said.splitlines()
         raise BuildError(f"the index for clients could not be built: {(words or ['?'])[-1]}")
     return found
 
 
-def _begin(config: HubConfig, tag: str | None) -> None:
+def _begin(asked: str) -> None:
     global _running
     with _lock:
         if _running is not None and _running.poll() is None:
@@ -84,7 +88,7 @@ def _begin(config: HubConfig, tag: str | None) -> None:
             stderr=subprocess.DEVNULL,
         )
         assert _running.stdin is not None
-        _running.stdin.write(question(config, tag).encode())
+        _running.stdin.write(asked.encode())
         _running.stdin.close()
 
 

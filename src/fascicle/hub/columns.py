@@ -24,6 +24,7 @@ from fascicle.hub.models import Channel, Dataset, ProbeInsertion, Session
 
 _OUTSIDE = (0, 997)  # void and root: no brain region
 _ALIGNED = 70
+_MOST = 0xFFFF
 
 
 def read_columns(meta: dict[str, Any], eids: Sequence[UUID] | None = None) -> Columns:
@@ -69,6 +70,8 @@ class _Build:
         columns = ("pk", "lab__name", "subject__nickname", "date", "number", "task_protocol")
         rows = Session.objects.filter(**which).order_by().values_list(*columns)
         for eid, lab, subject, day, number, task in rows.iterator(10_000):
+            if not 0 <= (number or 0) <= _MOST:
+                continue  # no path has such a number, and ONE's table cannot hold it
             self.place[eid] = len(self.sessions)
             self.sessions.append(
                 SessionRow(
