@@ -202,7 +202,9 @@ class _Path:
                 value = [literal(value)]
             if isinstance(self.column, models.JSONField):
                 return models.Q((f"{path}__in", [self._of_json(v) for v in value]))
-            wanted = [v for v in map(self._typed, filter(None.__ne__, value)) if _is_near(v)]
+            wanted = [self._typed(v) for v in value if v is not None]
+            if isinstance(self.column, models.IntegerField):
+                wanted = [v for v in wanted if v == int(v) and abs(v) < 2**63]
             found = models.Q((f"{path}__in", wanted))
             return found | models.Q((f"{path}__isnull", True)) if None in value else found
         if isinstance(self.column, models.JSONField):
@@ -359,10 +361,6 @@ class _Path:
 
 def _is_flag(column: Any) -> bool:
     return isinstance(column, models.BooleanField)
-
-
-def _is_near(value: Any) -> bool:
-    return not isinstance(value, int | float) or (value == int(value) and abs(value) < 2**63)
 
 
 def _is_number(value: str) -> bool:
