@@ -341,9 +341,10 @@ json.dump(names.get("result"), sys.stdout, default=str)
 _MAKE_USERS = """
 from fascicle.hub.models import LabMember
 for row in rows:
-    if not LabMember.objects.filter(username=row["name"]).exists():
-        LabMember.objects.create_user(
-            row["name"], f"{row['name']}@example.org", row["password"],
-            is_public_user=row["public"], is_staff=row["admin"], is_superuser=row["admin"],
-        )
+    user, _ = LabMember.objects.get_or_create(username=row["name"])
+    user.email = f"{row['name']}@example.org"
+    user.is_public_user = row["public"]
+    user.is_staff = user.is_superuser = row["admin"]
+    user.set_password(row["password"])
+    user.save()
 """

@@ -157,13 +157,15 @@ class PostgresServer:
         """Return the address of a database, with user and password."""
         return f"postgresql://{_USER}:{self._password}@127.0.0.1:{self.port}/{database}"
 
-    def make_database(self, name: str = "") -> str:
-        """Make an empty database.
+    def make_database(self, name: str = "", *, template: str = "") -> str:
+        """Make a database.
 
         Parameters
         ----------
         name : str
             Letters and digits; one of its own if it is empty.
+        template : str
+            The database that it is a copy of; without one it is empty.
 
         Returns
         -------
@@ -175,7 +177,9 @@ class PostgresServer:
         self._made += 1
         name = name or f"lab{self._made}"
         with self._connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            copied = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            model = sql.Identifier(template or "template1")
+            connection.execute(copied.format(sql.Identifier(name), model))
         return self.url(name)
 
     def stop(self) -> None:

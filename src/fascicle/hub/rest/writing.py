@@ -63,7 +63,9 @@ def delete(resource: Resource, request: HttpRequest, key: Any) -> HttpResponse:
         except models.ProtectedError as error:
             raise Refused(403, f"Failed to delete {row}: other rows need it") from error
         after()
-    return HttpResponse(status=204)
+    response = HttpResponse(status=204)
+    del response.headers["Content-Type"]  # there is nothing that it could be of
+    return response
 
 
 def _find(resource: Resource, key: Any) -> Any:
