@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 from django.utils.dateparse import parse_date, parse_datetime
 
 from fascicle.errors import SearchTermError, nearest
@@ -181,6 +182,8 @@ class _Path:
             self.asked = rest.pop()
         if len(rest) > _MOST_KEYS or any(len(key) > 128 for key in rest):
             raise _fail(f"{shortened(self.term.field)!r} goes too deep")
+        if taken := set(rest[1:]) & KeyTransform.get_lookups().keys():
+            raise _fail(f"a key within JSON cannot be called {taken.pop()!r}, a comparison, here")
         self.keys = rest
         if not rest and self.asked not in ("exact", "isnull", "has_key", "icontains"):
             raise _fail(
