@@ -35,9 +35,12 @@ def _late(name: str) -> Callable[..., HttpResponse]:
 
 def _resources() -> Iterator[Any]:
     for resource in resources():
-        yield path(resource.name, rows_view(resource), name=resource.name)
+        if resource.actions & {"list", "create"}:
+            yield path(resource.name, rows_view(resource), name=resource.name)
         if resource.actions & {"read", "update", "partial_update", "delete"}:
-            where = f"{resource.name}/<{resource.kind}:key>"
+            # Names may hold slashes, which arrive as such though clients escape them.
+            kind = "path" if resource.kind == "str" else resource.kind
+            where = f"{resource.name}/<{kind}:key>"
             yield path(where, row_view(resource), name=f"{resource.name}-row")
 
 

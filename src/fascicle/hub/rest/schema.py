@@ -135,7 +135,8 @@ def _paths(resource: Resource) -> dict[str, Any]:
         if action in ("create", "update", "partial_update"):
             operation["requestBody"] = _body(resource, action)
         (row if one else rows)[_METHODS[action]] = operation
-    return {f"/{resource.name}": rows, **({f"/{resource.name}/{{{key}}}": row} if row else {})}
+    both = {f"/{resource.name}": rows, f"/{resource.name}/{{{key}}}": row}
+    return {path: operations for path, operations in both.items() if operations}
 
 
 def _key(resource: Resource, key: str) -> list[Schema]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fascicle.hub.models import Download
 from fascicle.hub.rest.fields import Field, Id, Related
-from fascicle.hub.rest.filters import columns, is_
+from fascicle.hub.rest.filters import columns, is_, language
 from fascicle.hub.rest.resource import READ, Resource
 
 DOWNLOADS = Resource(
@@ -20,6 +20,7 @@ DOWNLOADS = Resource(
     ),
     filters=(
         *columns("count"),
+        language("json", "json"),
         is_("user", "user__username"),
         is_("dataset", "dataset__pk"),
         is_("dataset_type", "dataset__dataset_type__name"),

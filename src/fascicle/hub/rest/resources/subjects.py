@@ -15,7 +15,7 @@ from fascicle.hub.models import (
     Weighing,
 )
 from fascicle.hub.rest.fields import Field, Id, Made, Names, Page, Related, Url
-from fascicle.hub.rest.filters import Filter, columns, days, each, is_, truth_of
+from fascicle.hub.rest.filters import Filter, columns, days, each, is_, language, truth_of
 from fascicle.hub.rest.resource import NO_DELETE, Resource
 from fascicle.hub.rest.resources.parts import LIST
 from fascicle.hub.rest.resources.water import of_state, records
@@ -119,6 +119,7 @@ SUBJECTS = Resource(
     filters=(
         *columns("id", "name", "nickname", "birth_date", "death_date", "sex", "description"),
         *columns("ear_mark", "cage", "protocol_number"),
+        language("json", "json"),
         is_("lab", "lab__name"),
         is_("project", "projects__name", "icontains"),
         is_("projects", "projects__name"),
@@ -148,6 +149,7 @@ WEIGHINGS = Resource(
     ),
     filters=(
         *columns("id", "name", "weight", "date_time"),
+        language("json", "json"),
         is_("nickname", "subject__nickname"),
         is_("subject", "subject__nickname"),
         is_("lab", "subject__lab__name"),
@@ -175,6 +177,7 @@ WATER_ADMINISTRATIONS = Resource(
     ),
     filters=(
         *columns("id", "name", "adlib", "water_administered", "date_time"),
+        language("json", "json"),
         is_("nickname", "subject__nickname"),
         is_("subject", "subject__nickname"),
         is_("lab", "subject__lab__name"),
@@ -189,6 +192,7 @@ WATER_ADMINISTRATIONS = Resource(
 
 _ACTION = (
     *columns("id", "name", "narrative", "start_time", "end_time"),
+    language("json", "json"),
     is_("nickname", "subject__nickname"),
     is_("subject", "subject__nickname"),
     is_("lab", "lab__name"),
