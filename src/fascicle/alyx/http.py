@@ -102,7 +102,7 @@ class Wire:
         query: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | None = None,
+        body: bytes | str | None = None,
         safe: bool = False,
         hasty: bool = False,
         as_json: bool = True,
@@ -115,7 +115,7 @@ class Wire:
             What is asked for, below the base URL; or a whole URL of this server.
         headers : mapping
             Secrets among them go to this server alone.
-        body : bytes, optional
+        body : bytes or str, optional
         safe : bool
             Whether asking twice does no harm; of GET, HEAD and OPTIONS it is known.
         hasty : bool
@@ -196,7 +196,7 @@ class Wire:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | str | None,
         *,
         safe: bool,
     ) -> tuple[Response | None, Trouble]:
@@ -214,9 +214,10 @@ class Wire:
         return response, trouble
 
     def _once(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | str | None
     ) -> tuple[Response | None, Trouble]:
         """Ask once. Errors of the library end here: their frames know the headers."""
+        import urllib3
         import urllib3.exceptions as problems
 
         pool = self._connections(url, fresh=method not in _SAFE)
@@ -225,11 +226,18 @@ class Wire:
         parts: list[bytes] = []
         try:
             answer = pool.request(
-                method, url, headers=headers, body=body, retries=False, preload_content=False
+                method,
+                url,
+                headers=headers,
+                body=body,
+                retries=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=self.bounds.connect, read=self.bounds.stall),
             )
             try:
                 n_bytes = 0
-                for part in answer.stream(_BLOCK, decode_content=True):
+                read = getattr(answer, "read1", answer.read)  # what is there, if it can do that
+                while part := read(_BLOCK, decode_content=True):
                     parts.append(part)
                     n_bytes += len(part)
                     if n_bytes > self.bounds.at_most:
@@ -246,12 +254,12 @@ class Wire:
             wrong = str(error)
         except problems.NameResolutionError:
             return None, Trouble("unreachable", f"the name {urlsplit(url).hostname} is not known")
-        except problems.ConnectTimeoutError:
-            return None, Trouble("unreachable", f"no connection in {self.bounds.connect:g} s")
         except (problems.NewConnectionError, problems.ProxyError) as error:
             cause = str(error).rpartition(": ")[2]
             kind = "refused" if "refused" in cause or "reset" in cause else "unreachable"
             return None, Trouble(kind, cause)
+        except problems.ConnectTimeoutError:
+            return None, Trouble("unreachable", f"no connection in {self.bounds.connect:g} s")
         except problems.SSLError as error:
             return None, Trouble("tls", f"no trusted connection: {error}")
         except problems.ReadTimeoutError:
@@ -269,7 +277,7 @@ class Wire:
         """Return the pool: a new one in a forked process, where the old one's are not ours."""
         with self._lock:
             if self._pool is None or self._process != os.getpid():
-                self._pool, self._process = _make_pool(url, self.bounds), os.getpid()
+                self._pool, self._process = _make_pool(url), os.getpid()
             elif fresh and time.monotonic() - self._used > _IDLE:
                 # A server that just closes an idle connection would leave it unknown whether it
                 # took the request; on a new one that cannot happen.
@@ -306,7 +314,7 @@ class _Headers(dict[str, str]):
         return super().__contains__(str(name).lower())
 
 
-def _make_pool(url: str, bounds: Bounds) -> urllib3.PoolManager:
+def _make_pool(url: str) -> urllib3.PoolManager:
     from urllib.request import getproxies, proxy_bypass
 
     import urllib3
@@ -314,7 +322,6 @@ def _make_pool(url: str, bounds: Bounds) -> urllib3.PoolManager:
     file, folder = ca_files()
     known: dict[str, Any] = {
         "maxsize": 16,
-        "timeout": urllib3.Timeout(connect=bounds.connect, read=bounds.stall),
         "ca_certs": file or None,
         "ca_cert_dir": folder or None,
         "socket_options": [

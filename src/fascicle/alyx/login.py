@@ -181,7 +181,7 @@ class LoginMixin:
             "POST",
             "/auth-token",
             headers={**self._base_headers, "Content-Type": kind},
-            body=urlencode({"username": username, "password": password.reveal()}).encode(),
+            body=Secret(urlencode({"username": username, "password": password.reveal()})),
             safe=True,
             hasty=hasty,
             as_json=False,
