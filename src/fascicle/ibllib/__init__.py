@@ -1,0 +1,1 @@
+"""What the oldest tutorial imports from ibllib."""

@@ -1,0 +1,1 @@
+"""The names of ONE's first interface: ``from fascicle.oneibl.one import ONE``."""
