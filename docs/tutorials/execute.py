@@ -69,7 +69,9 @@ def run(path: Path, home: Path) -> NotebookNode:
 def _hide_home(output: NotebookNode, home: Path) -> None:
     def plain(text: str) -> str:
         # A warning names the file that a cell was compiled from, another one in each run.
-        return re.sub(r"\S*ipykernel_\d+\S*\.py:", "line ", text.replace(str(home), "~"))
+        text = re.sub(r"\S*ipykernel_\d+\S*\.py:", "line ", text.replace(str(home), "~"))
+        # A hub listens at a port that is free, also another one in each run.
+        return re.sub(r"127\.0\.0\.1([:_])\d+", r"127.0.0.1\g<1>8000", text)
 
     if "text" in output:
         output.text = plain(output.text)

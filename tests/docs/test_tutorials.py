@@ -60,3 +60,4 @@ def test_a_tutorial_runs_and_says_what_is_committed(path: Path, tmp_path: Path) 
 def test_there_are_tutorials() -> None:
     names = {path.stem for path in TUTORIALS.glob("*.ipynb")}
     assert names >= {"releasing_data", "data_access", "visual_behavior_neuropixels"}
+    assert names >= {"ibl_public_data", "oneibl_tutorial"}
