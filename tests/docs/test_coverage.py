@@ -19,6 +19,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 #: Modules that are public beside those right under ``fascicle``.
 DEEPER = (
     "fascicle.alf.spec",
+    "fascicle.alyx.params",
     "fascicle.one.api",
     "fascicle.one.params",
     "fascicle.one.alf.spec",
