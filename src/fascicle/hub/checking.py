@@ -57,10 +57,16 @@ def check(config: HubConfig) -> list[Finding]:
     from fascicle.hub.setup import prepare
 
     prepare(config)
-    found: list[Finding] = []
-    for look in (_address, _settings, _files, _disk, _data):
-        found += look(config)
-    found += _database(config)
+    return _worst_first([*check_place(config), *_database(config)])
+
+
+def check_place(config: HubConfig) -> list[Finding]:
+    """Look at all but what is in the database; see `check`."""
+    looks = (_address, _settings, _files, _disk, _data)
+    return _worst_first([finding for look in looks for finding in look(config)])
+
+
+def _worst_first(found: list[Finding]) -> list[Finding]:
     return sorted(found, key=lambda finding: (UNSAFE, MISSING, NOTE).index(finding.level))
 
 
@@ -225,11 +231,25 @@ def _users(config: HubConfig) -> Findings:
         )
     if not LabMember.objects.filter(is_superuser=True, is_active=True).exists():
         yield Finding(MISSING, "there is no admin", "fascicle hub user add NAME --admin")
+    for name, password in _known_passwords().items():
+        user = LabMember.objects.filter(username=name, is_active=True).first()
+        if user is not None and user.check_password(password):
+            yield Finding(
+                NOTE if config.host in LOOPBACK and not config.public_url else UNSAFE,
+                f"the password of user {name!r}, of the synthetic lab, is known to everybody",
+                f"fascicle hub user password {name}, or remove {name}",
+            )
     both = LabMember.objects.filter(is_public_user=True, is_staff=True)
     for name in both.values_list("username", flat=True):
         yield Finding(
             UNSAFE, f"user {name!r} may only read, but may enter the admin's pages", "choose one"
         )
+
+
+def _known_passwords() -> dict[str, str]:
+    from fascicle.hub.importing.description import TUTORIALS
+
+    return TUTORIALS
 
 
 def _tokens(config: HubConfig) -> Findings:

@@ -48,7 +48,7 @@ def add_user(
     email : str
         An address.
     admin : bool
-        Whether the user may change everything, in the pages of the admin too.
+        Whether the user may change everything; others enter what they do.
     public : bool
         Whether the user may only read.
 
@@ -67,7 +67,7 @@ def add_user(
     user = LabMember(
         username=name,
         email=email,
-        is_staff=admin,
+        is_staff=not public,  # who may write by a program may do so in forms
         is_superuser=admin,
         is_public_user=public,
     )

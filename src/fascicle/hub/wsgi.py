@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -80,12 +81,15 @@ def _static(path: str, environ: Environ, start_response: Callable[..., Any]) -> 
         found = None
     if environ.get("REQUEST_METHOD") not in ("GET", "HEAD"):
         answer = Response("Method not allowed\n", 405, {"Allow": "GET, HEAD"})
-    elif not found:
+    elif not found or not os.path.isfile(found):
         answer = Response("Not found\n", 404)
     else:
         answer = send_file(found, environ, max_age=STATIC_SECONDS)
     answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer(environ, start_response)
+    body: Answer = answer(environ, start_response)
+    if environ.get("REQUEST_METHOD") == "HEAD" or answer.status_code == 304:
+        answer.close()  # what is not sent closes nothing
+    return body
 
 
 def _too_large(

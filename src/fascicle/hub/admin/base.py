@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
 
@@ -21,7 +23,8 @@ class Change:
         self.row = form.instance
         self.is_new = form.instance._state.adding
         self.changed = set(form.changed_data)
-        self.values = dict(form.cleaned_data)
+        # What a form leaves blank, a client does not send.
+        self.values = {k: v for k, v in form.cleaned_data.items() if v not in (None, "")}
         self.given: dict[str, Any] = {}
         many = {field.name for field in form.instance._meta.many_to_many}
         self.many = {name: list(self.values[name]) for name in many & self.values.keys()}
@@ -34,13 +37,17 @@ class HubForm(forms.ModelForm):
 
     def _post_clean(self) -> None:
         super()._post_clean()
-        self.after = effects.nothing
+        self.after: Callable[[], object] = effects.nothing
         if self.errors:
             return
         try:
             self.after = effects.before_save(Change(self.request, self))
+            # Again, since Django left out rules on columns that are not in the form.
+            self.instance.validate_constraints()
         except Refused as error:
             self._add_refusal(error)
+        except ValidationError as error:
+            self.add_error(None, error.messages)
 
     def _add_refusal(self, error: Refused) -> None:
         for name, texts in error.body.items():
