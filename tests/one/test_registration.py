@@ -14,19 +14,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fascicle.alyx import AlyxClient
 from fascicle.errors import (
     ALFError,
     ALFInvalid,
+    ALFWarning,
     AlyxSubjectNotFound,
     ChangedFile,
     ConfigurationError,
     HTTPError,
 )
 from fascicle.one import filegroups, revising
+from fascicle.one.alyx import OneAlyx
 from fascicle.one.registration import RegistrationClient, RegistrationError, get_dataset_type
+from fascicle.testing.hub import HubServer
 
 from . import registration_probe
 from .small_alyx import SmallAlyx, small_alyx
@@ -584,6 +588,51 @@ def test_letters_of_revisions_follow_each_other_when_sorted() -> None:
         found.append(revising.next_revision("2020-01-01", found))
     assert found == sorted(found)
     assert len(set(found)) == 81
+
+
+# -- a hub -----------------------------------------------------------------------------------------
+
+
+def test_from_the_rig_to_another_users_analysis(lab_copy: Path, tmp_path: Path) -> None:
+    with HubServer(lab_copy) as hub:
+        login = {"username": "test_user", "password": hub.users["test_user"].password}
+        rig = OneAlyx(**login, base_url=hub.url, cache_dir=tmp_path / "rig", silent=True)
+        client = RegistrationClient(rig)
+        path, eid = client.create_new_session("flowers", lab_copy / "mrsicflogellab/Subjects")
+        save(path / "alf/spikes.times.npy", 5)
+        save(path / "alf/_ibl_wheel.position.npy", 6)
+        _, records = client.register_session(path, n_trials=4, projects="karolina_opto")
+        assert records is not None
+        assert [r["dataset_type"] for r in records] == ["wheel.position", "spikes.times"]
+        rig.alyx.rest("tags", "create", data={"name": "kept", "protected": True})
+        for record in records:
+            rig.alyx.rest("datasets", "partial_update", id=record["id"], data={"tags": ["kept"]})
+        assert client.check_protected_files(path / "alf/spikes.times.npy")["status_code"] == 403
+        for n, letter in ((7, ""), (8, "a")):
+            save(path / "alf/spikes.times.npy", n)
+            record = client.register_files(path / "alf/spikes.times.npy")
+            assert record["revision"] == f"{TODAY}{letter}"
+        client.register_weight("flowers", 23.4)
+        client.register_water_administration("flowers", 1.2, session=path)
+
+        desk = OneAlyx(**login, base_url=hub.url, cache_dir=tmp_path / "desk", silent=True)
+        assert desk.search(subject="flowers", number=1)[0] == eid
+        details = desk.get_details(eid, full=True)
+        assert (details["n_trials"], details["projects"]) == (4, ["karolina_opto"])
+        assert [w["water_administered"] for w in details["wateradmin_session_related"]] == [1.2]
+        assert {
+            f"alf/#{TODAY}#/spikes.times.npy",
+            f"alf/#{TODAY}a#/spikes.times.npy",
+            "alf/_ibl_wheel.position.npy",
+        } <= set(desk.list_datasets(eid))
+        with pytest.warns(ALFWarning, match=f'took "{TODAY}a" for alf/spikes.times.npy'):
+            assert len(desk.load_dataset(eid, "spikes.times.npy")) == 8
+        assert len(desk.load_dataset(eid, "spikes.times.npy", revision=TODAY)) == 7
+
+
+def save(path: Path, n: int) -> None:
+    path.parent.mkdir(exist_ok=True)
+    np.save(path, np.arange(n))
 
 
 # -- the official ONE's registration ---------------------------------------------------------------
