@@ -581,7 +581,7 @@ def test_a_folder_with_an_index_of_its_own_is_a_folder(published: Path, tmp_path
 
 def test_an_address_that_is_no_manifest(endpoint: str) -> None:
     with pytest.raises(ConfigurationError, match="no address of a manifest"):
-        fascicle.open("https://example.org/data")
+        fascicle.open("https://example.org/data/project.json")
     with pytest.raises(ConfigurationError, match="open already"):
         fascicle.open(fascicle.open(VBN), version="0.1.0")
 

@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING
 from fascicle._lazy import attach
 
 if TYPE_CHECKING:
+    from fascicle.archives.alyx import AlyxArchive
     from fascicle.archives.base import Archive, Capabilities, DatasetRef, Source
     from fascicle.archives.fetch import get
     from fascicle.archives.folder import FolderArchive
     from fascicle.archives.opening import open_archive
+    from fascicle.archives.public import PublicArchive
     from fascicle.archives.release import ReleaseArchive
     from fascicle.archives.search import find
     from fascicle.archives.session import OpenSession
     from fascicle.archives.sessions import Sessions
 
 __all__ = [
+    "AlyxArchive",
     "Archive",
     "Capabilities",
     "DatasetRef",
     "FolderArchive",
     "OpenSession",
+    "PublicArchive",
     "ReleaseArchive",
     "Sessions",
     "Source",
@@ -31,6 +35,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AlyxArchive": "alyx",
+    "PublicArchive": "public",
     "Archive": "base",
     "Capabilities": "base",
     "DatasetRef": "base",

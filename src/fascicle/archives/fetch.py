@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace as changed
 from pathlib import Path
 from posixpath import normpath
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
@@ -296,7 +296,7 @@ def _plan(
             after = (Noted(archive),)
         plan = make_plan(zip(sources, targets, strict=True), store=store, verify=verify)
         plan = _sized(archive, plan)
-        return changed(plan, notes=(*plan.notes, *notes), after=after)
+        return changed(plan, notes=(*plan.notes, *notes), after=after, who=_who(archive))
     cat = archive.catalogue()
     homes: dict[UUID, str] = {}
     pairs: list[tuple[Source, str]] = []
@@ -311,7 +311,12 @@ def _plan(
         places[place] = ref.eid.bytes, ref.path
     plan = _sized(archive, make_plan(pairs, store=folder, verify=verify))
     kept = (Kept(archive, folder, places),) if places else ()
-    return changed(plan, notes=(*plan.notes, *notes), after=kept)
+    return changed(plan, notes=(*plan.notes, *notes), after=kept, who=_who(archive))
+
+
+def _who(archive: Archive) -> tuple[Any, ...]:
+    """Return what says who asks, of an archive that answers only those who are known."""
+    return (archive.headers,) if hasattr(archive, "headers") else ()
 
 
 def _sized(archive: Archive, plan: Plan) -> Plan:
@@ -418,7 +423,8 @@ def _into_one(plans: Sequence[Plan], folder: Path) -> Plan:
                     f"{item.source.origin} has another one"
                 )
     after = tuple(call for plan in plans for call in plan.after)
-    return Plan(tuple(items.values()), folder, tuple(dict.fromkeys(notes)), after)
+    who = tuple(ask for plan in plans for ask in plan.who)
+    return Plan(tuple(items.values()), folder, tuple(dict.fromkeys(notes)), after, who=who)
 
 
 def refuse_to_replace(plan: Plan, folder: Path) -> None:

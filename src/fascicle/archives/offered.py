@@ -118,8 +118,8 @@ def bring(client: AlyxClient, info: Mapping[str, Any], folder: Path, tag: str | 
                 hint="one.search(tag=…) asks the server itself",
             )
         place = _fetch(client, urljoin(f"{client.base_url}/", location or "cache.zip"), part)
-        _unpack(place, part)
-        _check(part, tag)
+        unpack(place, part)
+        check_tables(part, tag)
         for name in (*TABLES, "cache_info.json", "QC.json"):
             with contextlib.suppress(FileNotFoundError):
                 os.replace(part / name, folder / name)
@@ -130,20 +130,34 @@ def bring(client: AlyxClient, info: Mapping[str, Any], folder: Path, tag: str | 
         shutil.rmtree(part, ignore_errors=True)
 
 
+def headers_of(client: AlyxClient, url: str) -> dict[str, str]:
+    """Return the headers that say who asks, for those servers alone that are to know it."""
+    given = client._file_headers(None, None)(url)
+    return {k: v.reveal() if hasattr(v, "reveal") else v for k, v in given.items()}
+
+
 def _fetch(client: AlyxClient, url: str, folder: Path) -> Path:
-    from fascicle.one.remotefiles import headers_of
+    from fascicle.alyx.http import is_same_server
     from fascicle.transfer import make_plan
     from fascicle.transfer.source import Source
 
     _logger.info("fetching tables from %s", url)
+    if is_same_server(url, client.base_url):
+        client._ensure_login()
     plan = make_plan([(Source(url), "cache.zip")], store=folder / "zip")
     progress = False if client.silent else None
     plan.run(progress=progress, headers=lambda s: headers_of(client, s.url)).raise_for_failed()
     return folder / "zip" / "cache.zip"
 
 
-def _unpack(place: Path, folder: Path) -> None:
-    """Take the tables out of a ZIP file; everything else in it stays there."""
+def unpack(place: Path, folder: Path) -> None:
+    """Take the tables out of a ZIP file; everything else in it stays there.
+
+    Raises
+    ------
+    CatalogueError
+        It is none, or damaged.
+    """
     try:
         with zipfile.ZipFile(place) as archive:
             for info in archive.infolist():
@@ -155,7 +169,14 @@ def _unpack(place: Path, folder: Path) -> None:
         raise CatalogueError(f"what the server sent as tables cannot be read: {error}") from error
 
 
-def _check(folder: Path, tag: str | None) -> None:
+def check_tables(folder: Path, tag: str | None) -> None:
+    """Make sure that a folder has tables, and those of the tag that was asked for.
+
+    Raises
+    ------
+    CatalogueError
+        It has not.
+    """
     for name in TABLES:
         if not (folder / name).is_file():
             raise CatalogueError(f"the server's tables have no {name}")

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from fascicle import settings
 from fascicle.archives.base import Archive, Source
@@ -28,14 +29,17 @@ def open_archive(
     Parameters
     ----------
     place : path-like or str
-        A folder that has been indexed; or a release: ``s3://bucket/project``, a bucket with one
-        project, a folder or a ZIP file that it was published to, the address of its manifest. A
-        version may stand behind it: ``s3://bucket/project@1.1.0``.
+        A folder that has been indexed; a lab's database (an Alyx, or a hub): its address
+        ``https://alyx.mylab.org``; a public archive: its name (``ibl``), its bucket, or a TOML file
+        that describes it (`fascicle.formats.public`); or a release: ``s3://bucket/project``, a
+        bucket with one project, a folder or a ZIP file that it was published to, the address of
+        its manifest. A version may stand behind it: ``s3://bucket/project@1.1.0``; behind a
+        database or a public archive, a tag: ``ibl@2022_Q2_IBL_et_al_RepeatedSite``.
     version : str, optional
-        Of a release: which one, if not the newest.
+        Of a release: which one, if not the newest; of a database or a public archive: the tag.
     store : path-like, optional
-        Of a release: the folder that its files are fetched into; by default one in the user's
-        cache. The Allen Institute's readers of such releases understand it.
+        The folder that files are fetched into; of a release by default one in the user's cache,
+        which the Allen Institute's readers of such releases understand.
     endpoint : str, optional
         Of a release: S3 of another server than Amazon's; by default as ``AWS_ENDPOINT_URL_S3``
         says.
@@ -84,6 +88,7 @@ def archive_at(place: str | os.PathLike[str] | Archive, **release: Any) -> Archi
             hint='give a place, e.g. archives=["~/data", "s3://bucket/project"]',
         )
     from fascicle.archives.roots import is_release, split_name
+    from fascicle.transfer.places import S3Place, open_place
 
     text = os.fspath(place)
     scheme, colon, _ = text.partition("://")
@@ -93,23 +98,50 @@ def archive_at(place: str | os.PathLike[str] | Archive, **release: Any) -> Archi
             f"fascicle cannot open {scheme}: addresses",
             hint="a folder, a ZIP file, s3://bucket/project, or the URL of a manifest",
         )
+    from fascicle.formats.public import described
+
+    if described(text) is not None and "project" not in release:
+        from fascicle.archives.public import PublicArchive
+
+        return PublicArchive(text, tag=release.pop("version", None), **release)
+    if set(release) <= {"version", "store"} and _may_be_database(text):
+        from fascicle.archives.alyx import AlyxArchive
+
+        return AlyxArchive(text, tag=release.pop("version", None), **release)
     if release or is_release(text):
         from fascicle.archives.release import ReleaseArchive
 
         return ReleaseArchive(text, **release)
     if colon and scheme.lower() in ("http", "https"):
         from fascicle.archives.release import ReleaseArchive
-        from fascicle.transfer.places import S3Place, open_place
 
         if split_name(text).manifest or isinstance(open_place(text), S3Place):
             return ReleaseArchive(text)
         raise ConfigurationError(
             f"{text} is no address of a manifest, and a web server does not say what it has",
-            hint="https://…/manifests/NAME_project_manifest_v1.0.0.json opens a release",
+            hint="https://…/manifests/NAME_project_manifest_v1.0.0.json opens a release, "
+            "https://alyx.mylab.org a lab's database",
         )
     if scheme.lower() == "file" and colon:
         return FolderArchive(Source(text).local_path() or text)
     return FolderArchive(text)
+
+
+def _may_be_database(text: str) -> bool:
+    """Return whether a web address is not one of a release, a bucket or a file."""
+    from fascicle.archives.roots import split_name
+    from fascicle.transfer.places import S3Place, open_place
+
+    if not text.lower().startswith(("http://", "https://")):
+        return False
+    from fascicle.archives.alyx import split_tag
+
+    address, tag = split_tag(text)
+    named = split_name(address)
+    path = urlsplit(address).path
+    if named.manifest or named.version or path.endswith((".json", ".zip")):
+        return False
+    return bool(tag) or not isinstance(open_place(address), S3Place)
 
 
 def named_archives() -> list[str]:

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fascicle.archives import offered
 from fascicle.errors import CatalogueError, HTTPError, LoginError, TransferError
-from fascicle.one import tagged
 from fascicle.one.api import One, check_mode
 from fascicle.one.database import DatabaseMixin
 from fascicle.one.fresh import Fresh
@@ -297,8 +297,8 @@ class OneAlyx(RemoteSearchMixin, DatabaseMixin, One):
             folder = self._tables_dir if self._tag is None else self._home_tables
         if not self.offline or clobber:
             self._update_tables(folder, tag, clobber=clobber)
-        elif tag and tagged.noted(folder).get("tag") != tag:
-            raise tagged.TagNotFound(
+        elif tag and offered.noted(folder).get("tag") != tag:
+            raise offered.TagNotFound(
                 f"tables of the tag {tag!r} are not here, and this object is in local mode",
                 hint="one.mode = 'remote'",
             )
@@ -315,12 +315,12 @@ class OneAlyx(RemoteSearchMixin, DatabaseMixin, One):
     def _update_tables(self, folder: Path, tag: str | None, *, clobber: bool) -> None:
         """Fetch newer tables, if there are any; go on with older ones if the server is silent."""
         try:
-            info = tagged.info_of(self.alyx, tag)
-            if clobber or not tagged.is_current(folder, info, self.alyx.base_url, tag):
-                tagged.bring(self.alyx, info, folder, tag)
+            info = offered.info_of(self.alyx, tag)
+            if clobber or not offered.is_current(folder, info, self.alyx.base_url, tag):
+                offered.bring(self.alyx, info, folder, tag)
         except (TransferError, HTTPError) as error:
-            here = all((folder / name).is_file() for name in tagged.TABLES)
-            if (tag and tagged.noted(folder).get("tag") != tag) or isinstance(error, LoginError):
+            here = all((folder / name).is_file() for name in offered.TABLES)
+            if (tag and offered.noted(folder).get("tag") != tag) or isinstance(error, LoginError):
                 raise
             what = "older tables are used" if here else "there are no tables"
             message = f"tables of {self.alyx.base_url} cannot be fetched, and {what}"

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from fascicle.alf.parts import find_session
+from fascicle.archives import offered
 from fascicle.catalogue.schema import Session
 from fascicle.errors import (
     AccessDenied,
@@ -36,7 +37,6 @@ from fascicle.one.remoteids import RemoteIdsMixin
 from fascicle.one.revisions import warn
 
 if TYPE_CHECKING:
-    from fascicle.alyx import AlyxClient
     from fascicle.archives.record import Use
     from fascicle.transfer import Access, Plan, Result, Source
 
@@ -324,7 +324,7 @@ class RemoteFilesMixin(RemoteIdsMixin, LoadingMixin):
         )
 
     def _headers_of(self, source: Source) -> Mapping[str, str]:
-        return headers_of(self.alyx, source.url)
+        return offered.headers_of(self.alyx, source.url)
 
     def _tell_mismatch(self, w: Wanted, outcome: Any) -> None:
         if outcome is None or not isinstance(outcome.error, HashMismatch):
@@ -521,14 +521,6 @@ def _web(url: str) -> str:
     if scheme not in ("http", "https"):
         return url
     return scheme + mark + quote(rest, safe="/:@!$&'()*+,;=~%?")
-
-
-def headers_of(client: AlyxClient, url: str) -> dict[str, str]:
-    """Return the headers that say who asks, for those servers alone that are to know it."""
-    given = client._file_headers(None, None)(url)
-    return {
-        name: value.reveal() if hasattr(value, "reveal") else value for name, value in given.items()
-    }
 
 
 def _lab_of(place: str) -> str:

@@ -82,6 +82,9 @@ class Plan:
         have to pickle. What goes wrong in one is a note of the result: the files stay.
     parts : tuple of Plan
         The plans that this one is made of, where files go into several stores.
+    who : tuple of callable
+        Each returns the headers that say who asks for a source, none for those of others. They have
+        to pickle.
     """
 
     items: tuple[Item, ...]
@@ -89,6 +92,7 @@ class Plan:
     notes: tuple[str, ...] = field(default=())
     after: tuple[Callable[[Result], object], ...] = field(default=())
     parts: tuple[Plan, ...] = field(default=())
+    who: tuple[Callable[[Source], Mapping[str, str]], ...] = field(default=())
 
     @classmethod
     def join(cls, plans: Iterable[Plan]) -> Plan:
@@ -245,7 +249,8 @@ class Plan:
             What to do with a file that arrives twice with the same checksum, and not the one on
             record: leave it out; leave it out, but keep it aside; take it, and note that.
         headers : callable, optional
-            Returns further headers for a source, such as those of a login.
+            Returns further headers for a source, such as those of a login; by default as ``who``
+            says.
         access : Access, optional
             How to reach S3; by default as the environment says.
 
@@ -274,7 +279,7 @@ class Plan:
                     limits=limits,
                     offline=offline,
                     on_mismatch=on_mismatch,
-                    headers=headers,
+                    headers=headers or part._headers(),
                     access=access,
                 ),
                 part.after,
@@ -282,6 +287,16 @@ class Plan:
             for part in self.parts or (self,)
         ]
         return finish(joined(results), self.after) if self.parts else results[0]
+
+    def _headers(self) -> Callable[[Source], Mapping[str, str]] | None:
+        """Return what says who asks for a source: the first that has a say."""
+        if not self.who:
+            return None
+
+        def headers(source: Source) -> Mapping[str, str]:
+            return next((found for ask in self.who if (found := ask(source))), {})
+
+        return headers
 
     def describe(self) -> str:
         """Return the plan in words."""
