@@ -51,6 +51,8 @@ LOGIN_PAGES = frozenset(("/login", "/admin/login/"))
 #: Addresses of pages for people, who are sent to the login.
 PAGES = re.compile(r"/(admin(/.*)?|pages?(/.*)?)?\Z")
 
+_ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
 MISSING = "Authentication credentials were not provided."
 INVALID = "Invalid token."  # ONE logs in again where it reads this
 READ_ONLY = "You do not have permission to perform this action."
@@ -185,6 +187,8 @@ class RequireLogin:
 
     def _check(self, request: HttpRequest) -> HttpResponse | None:
         path = request.path_info
+        if "\x00" in path:
+            raise Refused(404, "Not found.")
         if path in LOGIN_PAGES and request.method == "POST":
             seconds = waiting(request.POST.get("username", ""), address_of(request.META))
             if seconds:
@@ -243,6 +247,8 @@ def body_of(request: HttpRequest, largest: int | None = None) -> Any:
     kind = (request.content_type or "").lower()
     try:
         if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
+            if any("\x00" in text for _, texts in request.POST.lists() for text in texts):
+                raise Refused(400, "Null characters are not allowed.")
             values = {k: v if len(v) > 1 else v[0] for k, v in request.POST.lists() if v}
             return {**values, **request.FILES.dict()}
         data = request.body
@@ -272,7 +278,16 @@ def parse_json(data: bytes) -> Any:
         raise Refused(400, f"JSON parse error - {name} is no number of JSON")
 
     try:
-        return json.loads(data.decode("utf-8-sig"), parse_constant=constant)
+        text = data.decode("utf-8-sig")
+        found = json.loads(text, parse_constant=constant)
+        if "\\u" in text:
+            # what can only be written so, and no database has
+            json.dumps(found, ensure_ascii=False).encode()
+            if _ZERO.search(text):
+                raise Refused(400, "Null characters are not allowed.")
+        return found
+    except Refused:
+        raise
     except (ValueError, RecursionError) as error:
         why = str(error) if isinstance(error, json.JSONDecodeError) else "not JSON"
         raise Refused(400, f"JSON parse error - {why}") from None

@@ -41,7 +41,17 @@ def address_of(meta: dict[str, Any]) -> str:
     return str(meta.get("REMOTE_ADDR", ""))
 
 
+def is_storable(text: str) -> bool:
+    """Return whether databases take a text: no zero byte, no half of a surrogate pair."""
+    try:
+        return b"\x00" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def _keys(username: str, address: str) -> list[tuple[str, int]]:
+    if not is_storable(username):
+        username = ""
     keys = [(f"user:{username.casefold()}"[:255], MOST_BY_USER)]
     if address:
         keys.append((f"address:{address}"[:255], MOST_BY_ADDRESS))
@@ -88,7 +98,7 @@ class Throttled(ModelBackend):
         name = username if username is not None else kwargs.get("username")
         if name is None or password is None:
             return None
-        if "\x00" in name or len(name) > 255:
+        if not is_storable(name) or not is_storable(password) or len(name) > 255:
             return None
         address = address_of(request.META) if request is not None else ""
         if waiting(name, address):
