@@ -340,8 +340,16 @@ def test_settings_of_the_first_interface(hub: HubServer, tmp_path: Path) -> None
     one = ONE(silent=True)
     assert one.search(subject="flowers")
     assert one.modern.cache_dir == tmp_path / "FlatIronCache"
+    assert one.load(EID, "clusters.depths")[0].size  # not from the server that is another lab's
     assert json.loads(file.read_text()) == old
     assert old["ALYX_PWD"] not in repr(one)
+    of_files = {"HTTP_DATA_SERVER_LOGIN": "test_user", "HTTP_DATA_SERVER_PWD": old["ALYX_PWD"]}
+    file.write_text(json.dumps(old | {"HTTP_DATA_SERVER": f"{hub.url}/data/"} | of_files))
+    modern.ONE.cache_clear()
+    one = ONE(silent=True, mode="remote")
+    assert one.load(EID, "clusters.probes")[0].size
+    assert one.alyx._par["HTTP_DATA_SERVER_LOGIN"] == "test_user"
+    modern.ONE.cache_clear()
     file.write_text("no json")
     with pytest.raises(ConfigurationError, match="are no JSON"):
         ONE(silent=True)

@@ -11,6 +11,7 @@ from fascicle.errors import ConfigurationError
 
 #: What of the old settings is a login, by the names that ONE() has today.
 _LOGIN = {"base_url": "ALYX_URL", "username": "ALYX_LOGIN", "password": "ALYX_PWD"}
+_USUAL_DATA, _USUAL_DATABASE = "flatironinstitute.org", "internationalbrainlab.org"
 _DATA = ("HTTP_DATA_SERVER", "HTTP_DATA_SERVER_LOGIN", "HTTP_DATA_SERVER_PWD")
 
 
@@ -27,7 +28,7 @@ def connect(given: dict[str, Any], *, silent: bool = False) -> Any:
     """
     from fascicle.one import ONE
 
-    silence = {"silent": True} if silent else {}
+    silence: dict[str, Any] = {"silent": True} if silent else {}
     places = ("base_url", "cache_dir", "token")
     if any(name in given for name in places) or given.get("mode") == "local":
         return ONE(**given, **silence)
@@ -37,7 +38,17 @@ def connect(given: dict[str, Any], *, silent: bool = False) -> Any:
     login = {name: old[key] for name, key in _LOGIN.items() if old.get(key)}
     if folder := old.get("CACHE_DIR"):
         login["cache_dir"] = str(Path(folder).expanduser())
-    return ONE(**{**login, **given}, **silence)
+    one = ONE(**{**login, **given}, **silence)
+    one.alyx._par = params.Params({**one.alyx._par, **_files_of(old)})
+    return one
+
+
+def _files_of(old: dict[str, Any]) -> dict[str, Any]:
+    """Return where the old settings say that files are; nothing where they never said so."""
+    server, database = str(old.get("HTTP_DATA_SERVER") or ""), str(old.get("ALYX_URL") or "")
+    if _USUAL_DATA in server and _USUAL_DATABASE not in database:
+        return {}  # what stood in every such file, also in those of other labs
+    return {name: old[name] for name in _DATA if server and old.get(name)}
 
 
 def old_file() -> Path:
