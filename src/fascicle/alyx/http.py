@@ -353,7 +353,8 @@ def _pause(
     """Return how long to wait before asking again, None where that will not help or may harm."""
     status = response.status_code
     if broken:
-        return _backoff(attempts, 0.5) if safe and not response.is_page else None
+        meant = "json" in response.headers.get("content-type", "").lower()
+        return _backoff(attempts, 0.5) if safe and meant else None
     asked = retry_after(Head(status, {"retry-after": response.headers.get("retry-after", "")}))
     told = bool(response.headers.get("retry-after"))
     if status == 429 or (status == 503 and (safe or told)):

@@ -157,7 +157,7 @@ class RestMixin(abc.ABC):
                 f"{', '.join(known)}",
                 hint=nearest(action, known),
             )
-        if action in _OF_ONE and not id:
+        if action in _OF_ONE and id in (None, ""):
             where = self.rest_schemes.url(endpoint, action)
             logger.warning("%s needs the id of a record: %s", action, where)
             return None
@@ -179,7 +179,7 @@ class RestMixin(abc.ABC):
 
     def _with_filters(self, url: str, endpoint: str, id: Any, filters: dict[str, Any]) -> str:
         filters = {k: v for k, v in filters.items() if k != "django" or v is not None}
-        if id:
+        if id not in (None, ""):
             django = filters.get("django")
             filters["django"] = f"{f'{django},' if django else ''}pk,{id}"
         unknown = set(filters) - set(self.rest_schemes.field_names(endpoint, "list"))
