@@ -22,10 +22,13 @@ DEEPER = (
     "fascicle.alyx.params",
     "fascicle.one.api",
     "fascicle.one.params",
+    "fascicle.one.registration",
     "fascicle.one.alf.spec",
     "fascicle.one.alf.path",
     "fascicle.one.alf.io",
     "fascicle.one.alf.exceptions",
+    "fascicle.oneibl.one",
+    "fascicle.ibllib.misc",
 )
 NOT_FOR_IMPORT = {"fascicle.cli"}  # documented as commands
 
