@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from django.db import models
 
+from fascicle.hub.rest.gathering import gather_all
+
 Schema = dict[str, Any]
 FIELDS, NAMES = "fields of names", "names"  # in what the fields of a page share
 
@@ -166,6 +168,11 @@ class Names(Field):
     kind = "many"
 
     @property
+    def key(self) -> str:
+        """The column of the related rows that is shown, from there on."""
+        return self.source.partition("__")[2]
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """Nothing but the row itself."""
         return ("pk",)
@@ -304,64 +311,6 @@ class Made(Field):
     def render(self, page: Page) -> Sequence[Any]:
         """Return the value of each row."""
         return self.make(page)
-
-
-Gathered = dict[Any, list[Any]]
-
-
-def gather(model: Any, relation: str, key: str, ids: Sequence[Any]) -> Gathered:
-    """Return, for each of some rows, a column of the rows that a relation leads to.
-
-    One statement. Rows without any are left out. In the order of the values.
-    """
-    found: Gathered = {}
-    if ids:
-        rows, near, wanted = _pairs(model, relation, key, ids)
-        for owner, value in rows.order_by(wanted).values_list(near, wanted):
-            found.setdefault(owner, []).append(value)
-    return found
-
-
-def gather_all(
-    model: Any, wanted: Sequence[tuple[str, str]], ids: Sequence[Any]
-) -> dict[tuple[str, str], Gathered]:
-    """Return what `gather` returns for several relations, from one statement.
-
-    Parameters
-    ----------
-    model : type
-        The table.
-    wanted : sequence of tuple of str
-        Relations and columns; the columns are text.
-    ids : sequence
-        The rows.
-    """
-    wanted = list(dict.fromkeys(wanted))
-    if len(wanted) == 1 or not ids:
-        return {one: gather(model, *one, ids) for one in wanted}
-    parts = []
-    for place, (relation, key) in enumerate(wanted):
-        rows, near, path = _pairs(model, relation, key, ids)
-        parts.append(rows.order_by().values_list(near, models.Value(place), path))
-    found: dict[tuple[str, str], Gathered] = {one: {} for one in wanted}
-    for owner, place, value in parts[0].union(*parts[1:], all=True):
-        found[wanted[place]].setdefault(owner, []).append(value)
-    for one in found.values():
-        for values in one.values():
-            values.sort()
-    return found
-
-
-def _pairs(model: Any, relation: str, key: str, ids: Sequence[Any]) -> tuple[Any, str, str]:
-    """Return rows that hold an owner and what belongs to it, and the paths of both."""
-    field = model._meta.get_field(relation)
-    if field.many_to_many and not field.auto_created:
-        # The table between the two, without the owner's own.
-        near, far = f"{field.m2m_field_name()}_id", field.m2m_reverse_field_name()
-        rows = field.remote_field.through._default_manager.filter(**{f"{near}__in": ids})
-        return rows, near, f"{far}_id" if key in ("pk", "id") else f"{far}__{key}"
-    rows = model._default_manager.filter(pk__in=ids, **{f"{relation}__isnull": False})
-    return rows, "pk", f"{relation}__{key}"
 
 
 def column(model: Any, path: str) -> Any:

@@ -63,10 +63,10 @@ def _do(action: str, resource: Resource, request: HttpRequest, key: Any) -> Http
         return resource.list(request)
     if action == "read":
         return resource.read(request, key)
-    from fascicle.hub.rest import writing
+    from fascicle.hub.rest.writing import create, delete, update
 
     if action == "create":
-        return writing.create(resource, request)
+        return create(resource, request)
     if action == "delete":
-        return writing.delete(resource, request, key)
-    return writing.update(resource, request, key, partial=action == "partial_update")
+        return delete(resource, request, key)
+    return update(resource, request, key, partial=action == "partial_update")

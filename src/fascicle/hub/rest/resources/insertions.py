@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from fascicle.hub.models import ChronicInsertion, Dataset, ProbeInsertion
-from fascicle.hub.rest.fields import Field, Id, Made, Page, Related, gather
+from fascicle.hub.rest.fields import Field, Id, Made, Page, Related
 from fascicle.hub.rest.filters import Filter, columns, is_, items_of
+from fascicle.hub.rest.gathering import gather
 from fascicle.hub.rest.resource import Resource
 from fascicle.hub.rest.resources.atlas import atlas_filters
 from fascicle.hub.rest.resources.datasets import within_insertion

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fascicle.hub.models import Session
-from fascicle.hub.rest.fields import Page, Schema, gather
+from fascicle.hub.rest.fields import Page, Schema
+from fascicle.hub.rest.gathering import gather
 
 LIST: Schema = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
 OBJECT: Schema = {"type": "object", "additionalProperties": True, "nullable": True}
