@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fascicle._lazy import attach
 
 if TYPE_CHECKING:
+    from fascicle.hub.importing.alyx import import_alyx as import_alyx
     from fascicle.hub.importing.dump import export_dump as export_dump
     from fascicle.hub.importing.dump import import_dump as import_dump
     from fascicle.hub.importing.folder import import_folder as import_folder
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "ImportReport": "report",
+    "import_alyx": "alyx",
     "export_dump": "dump",
     "import_dump": "dump",
     "import_folder": "folder",
