@@ -16,6 +16,9 @@ DEV := $(VENV)/.made-dev
 DEMO_DIR  ?= demo
 DEMO_ARGS ?=
 TEST_ARGS ?=
+# Tests run in so many processes, a file of tests in one of them.
+TEST_WORKERS ?= 2
+PYTEST = "$(PY)" -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 .PHONY: help demo system test lint format types imports docs test-fast test-peers test-long bench pre-commit clean
 .DEFAULT_GOAL := help
@@ -64,7 +67,7 @@ system:
 	@tools/system-packages nginx node npm postgres
 
 test: $(DEV) system lint docs  ## everything that must be green: lint, types, imports, docs, tests
-	"$(PY)" -m pytest -m "not long and not heavy" $(TEST_ARGS)
+	$(PYTEST) -m "not long and not heavy" $(TEST_ARGS)
 
 lint: $(DEV)  ## ruff, mypy strict, the contract of the floors
 	"$(BIN)/ruff" check
@@ -80,10 +83,10 @@ docs: $(DEV)  ## build the documentation into docs/_build/html, warnings are err
 	"$(PY)" -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 test-fast: $(DEV) system  ## tests that need no peer and no long run
-	"$(PY)" -m pytest -m "not long and not peer" $(TEST_ARGS)
+	$(PYTEST) -m "not long and not peer" $(TEST_ARGS)
 
 test-peers: $(DEV)  ## only the comparisons with the peers, each in an environment of its own
-	"$(PY)" -m pytest -m "peer and not long" $(TEST_ARGS)
+	$(PYTEST) -m "peer and not long" $(TEST_ARGS)
 
 test-long: $(DEV) system  ## the fault and fuzz runs in full length
 	"$(PY)" -m pytest -m long $(TEST_ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from pathlib import Path
@@ -24,11 +25,15 @@ def peer_python(shared: Path, name: str, title: str) -> Path:
     """Return the python of a peer, which is made on first use."""
     if given := os.environ.get(f"FASCICLE_PEER_{name.upper()}"):
         return Path(given)
-    run = subprocess.run(
-        [str(shared / "tools" / "make-peer"), name, str(ROOT / ".peers" / name)],
-        capture_output=True,
-        text=True,
-    )
+    folder = ROOT / ".peers"
+    folder.mkdir(exist_ok=True)
+    with (folder / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes, and one makes it
+        run = subprocess.run(
+            [str(shared / "tools" / "make-peer"), name, str(folder / name)],
+            capture_output=True,
+            text=True,
+        )
     if run.returncode:
         pytest.fail(f"the {title} peer could not be made:\n{run.stderr[-2000:]}")
     return ROOT / run.stdout.strip().splitlines()[-1]
