@@ -15,7 +15,7 @@ import pytest
 from fascicle.alyx import AlyxClient
 from fascicle.errors import BadAnswerError, HTTPError, OfflineError, ServerError
 
-from .conftest import FakeAlyx, Said, client_of
+from .conftest import PASSWORD, FakeAlyx, Said, client_of
 
 PAGE = b"<!DOCTYPE html><html><head><title>Sign in &amp; go</title></head><h1>Welcome</h1></html>"
 
@@ -134,6 +134,41 @@ def test_a_connection_that_idled_is_not_written_to(
     monkeypatch.setattr("fascicle.alyx.http._IDLE", 0.0)
     client.post("/x", data={})
     assert server.connections == before + 1
+
+
+def test_a_proxy(server: FakeAlyx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.routes["GET", "/x"] = Said({"n": 1})
+    monkeypatch.setenv("http_proxy", server.url)
+    given = {"cache_dir": tmp_path, "silent": True}
+    alyx = AlyxClient("http://db.invalid", "test_user", PASSWORD, **given)  # type: ignore[arg-type]
+    assert alyx.get("/x") == {"n": 1}
+    monkeypatch.setenv("no_proxy", "db.invalid")
+    alyx = AlyxClient("http://db.invalid", silent=True)
+    with pytest.raises(ServerError, match="is not known"):
+        alyx.get("/x", clobber=True)
+
+
+def test_threads_share_a_client(
+    client: AlyxClient, server: FakeAlyx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fascicle.alyx.http._IDLE", 0.0)
+    wrong: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            for _ in range(25):
+                assert client.get("/x") == {"n": 1}
+                assert client.post("/x", data={}) == {"n": 2}
+        except Exception as error:  # noqa: BLE001 - it is shown in the end
+            wrong.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong[0]
+    assert server.logins == 1
 
 
 def test_a_web_page_is_told_from_an_answer(client: AlyxClient, server: FakeAlyx) -> None:

@@ -229,6 +229,15 @@ def test_the_environment(server: FakeAlyx, tmp_path: Path, monkeypatch: pytest.M
     server.users["bob"] = ("bobs", "bobs-token")
     bob = AlyxClient(silent=True, username="bob", password="bobs")
     assert bob.user == "bob"
+    monkeypatch.delenv("FASCICLE_ALYX_TOKEN")
+    monkeypatch.setenv("FASCICLE_ALYX_USER", "bob")
+    monkeypatch.setenv("FASCICLE_ALYX_PASSWORD", "bobs")
+    before = server.logins
+    assert AlyxClient(silent=True).get("/x", clobber=True) == 1  # by the token that was kept
+    assert server.logins == before
+    server.revoked.add("bobs-token")
+    assert AlyxClient(silent=True).get("/x", clobber=True) == 1
+    assert server.logins == before + 1
 
 
 def test_the_settings_of_one(server: FakeAlyx, tmp_path: Path) -> None:

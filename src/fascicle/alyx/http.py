@@ -276,12 +276,13 @@ class Wire:
     def _connections(self, url: str, *, fresh: bool) -> urllib3.PoolManager:
         """Return the pool: a new one in a forked process, where the old one's are not ours."""
         with self._lock:
-            if self._pool is None or self._process != os.getpid():
-                self._pool, self._process = _make_pool(url), os.getpid()
-            elif fresh and time.monotonic() - self._used > _IDLE:
+            idle = time.monotonic() - self._used > _IDLE
+            if self._pool is None or self._process != os.getpid() or (fresh and idle):
                 # A server that just closes an idle connection would leave it unknown whether it
-                # took the request; on a new one that cannot happen.
-                self._pool.clear()
+                # took the request; on a new one that cannot happen. Other threads keep the old
+                # pool as long as they need it.
+                self._pool, self._process = _make_pool(url), os.getpid()
+                self._used = time.monotonic()
             return self._pool
 
     def close(self) -> None:

@@ -122,7 +122,7 @@ class LoginMixin:
             username = credentials.ask_username(self.base_url)
         if username is None:
             raise self._needed(f"no user name is known for {self.base_url}")
-        if login.password is None and not force:
+        if not explicit and not force:
             kept = self._kept_token(username)
             if kept is not None:
                 self.user, self._token = username, {"token": kept}
