@@ -47,12 +47,12 @@ class Api:
         return answer.json() if answer.content else None
 
 
-def make_users() -> tuple[Any, Any, Any]:
-    """Return a member, an admin and one who may only read."""
+def make_users(password: str | None = None) -> tuple[Any, Any, Any]:
+    """Return a member, an admin and one who may only read; with a password if they log in."""
     from fascicle.hub.models import LabMember
 
     return (
-        LabMember.objects.create_user("test_user", password=PASSWORD),
-        LabMember.objects.create_superuser("boss", password=PASSWORD),
-        LabMember.objects.create_user("reader", password=PASSWORD, is_public_user=True),
+        LabMember.objects.create_user("test_user", password=password),
+        LabMember.objects.create_superuser("boss", password=password),
+        LabMember.objects.create_user("reader", password=password, is_public_user=True),
     )

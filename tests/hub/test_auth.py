@@ -27,7 +27,7 @@ def _few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def users(tables: Any) -> tuple[Any, Any, Any]:
-    return make_users()
+    return make_users(PASSWORD)
 
 
 def log_in(name: str, password: str, **more: Any) -> Any:

@@ -207,6 +207,12 @@ def _unchanged_sessions(where: dict[str, Any]) -> After:
     return lambda: _note(eids)
 
 
+def _member(change: Any) -> After:
+    if change.is_new:
+        change.row.set_unusable_password()  # fascicle hub user password NAME gives one
+    return nothing
+
+
 def _delete_member(row: LabMember, request: HttpRequest) -> After:
     if not request.user.is_staff:
         raise Refused(403, _FORBIDDEN)
@@ -411,6 +417,7 @@ _SAVING: dict[type, Callable[[Any], After]] = {
     Subject: _subject,
     Lab: _lab,
     Project: _project,
+    LabMember: _member,
     Dataset: _dataset,
     FileRecord: _record,
     Tag: _tag,
