@@ -31,7 +31,7 @@ def client(django_hub: HubConfig) -> Callable[..., Any]:
         if who:
             user = LabMember(
                 username=f"a-{who}",
-                password="!",  # none works, and none takes time to hash
+                password="!no-password",  # none works, and none takes time to hash
                 is_superuser=who == "admin",
                 is_staff=who != "public",
                 is_public_user=who == "public",

@@ -34,18 +34,18 @@ def hub_options(command: _Command) -> Callable[..., Any]:
     )
     @click.option(
         "--config",
-        "file",
+        "settings",
         metavar="FILE",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="Its settings in TOML.  [default: hub.toml in its state folder]",
     )
     @debug_option
     @functools.wraps(command)
-    def run(place: Path | None, file: Path | None, **rest: Any) -> Any:
+    def run(place: Path | None, settings: Path | None, **rest: Any) -> Any:
         from fascicle.hub.last import find_hub
         from fascicle.hub.setup import prepare
 
-        config = find_hub(place, file=file)
+        config = find_hub(place, file=settings)
         prepare(config)
         return command(config, **rest)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fascicle.errors import ConfigurationError, MissingExtraError
+from fascicle.errors import ConfigurationError, FascicleError, MissingExtraError
 from fascicle.hub.config import HubConfig, load_config, with_port
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def start(
 
     try:
         migrate(config)
+    except FascicleError:
+        raise
     except OSError as error:
         raise ConfigurationError(
             f"the hub cannot write its state into {config.state}: {error.strerror}",
@@ -154,16 +156,24 @@ def run(
     from fascicle.hub.watching import watch
 
     watcher = watch(config, seen)
+    me = os.getpid()
     try:
-        with contextlib.suppress(SystemExit):  # how gunicorn ends when all went well
-            _Server(config, sock, ready).run()
+        # Gunicorn takes the socket over, and closes it.
+        _Server(config, sock.detach(), ready).run()
+    except SystemExit as end:
+        if os.getpid() != me:
+            # One of gunicorn's workers: what follows is its parent's to do.
+            sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else 0)
+        if end.code:
+            raise
     finally:
         if watcher is not None:
             watcher.stop()
 
 
 def _Server(
-    config: HubConfig, sock: socket.socket, ready: Callable[[HubConfig], None] | None
+    config: HubConfig, descriptor: int, ready: Callable[[HubConfig], None] | None
 ) -> Any:
     from gunicorn.app.base import BaseApplication
 
@@ -171,7 +181,7 @@ def _Server(
         """Gunicorn without its command line."""
 
         def load_config(self) -> None:
-            for key, value in options(config, sock).items():
+            for key, value in options(config, descriptor).items():
                 self.cfg.set(key, value)
             if ready is not None:
                 self.cfg.set("when_ready", lambda _server: ready(config))
@@ -186,11 +196,11 @@ def _Server(
     return Server()
 
 
-def options(config: HubConfig, sock: socket.socket) -> dict[str, Any]:
+def options(config: HubConfig, descriptor: int) -> dict[str, Any]:
     """Return gunicorn's settings."""
     beside = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own name there
     return {
-        "bind": f"fd://{sock.fileno()}",
+        "bind": f"fd://{descriptor}",
         "worker_class": "gthread",
         "workers": config.workers,
         "threads": config.threads,

@@ -6,13 +6,19 @@ import secrets
 import threading
 from dataclasses import dataclass, field
 
-from fascicle.errors import ConfigurationError, MissingExtraError
+from fascicle.errors import ConfigurationError, FascicleError, MissingExtraError
 from fascicle.hub.config import HubConfig
 
 ADMIN = "admin"
 REPOSITORY = "hub"
 FIRST_PASSWORD = "first_password"  # noqa: S105 - a name, not a secret
 _lock = threading.RLock()
+
+
+class DatabaseDown(FascicleError, ConnectionError):
+    """The database does not answer."""
+
+    kind = "database-down"
 
 
 @dataclass(frozen=True)
@@ -71,12 +77,26 @@ def current() -> HubConfig:
 
 
 def migrate(config: HubConfig) -> None:
-    """Make the tables, or bring them up to date, with the rows that every hub begins with."""
+    """Make the tables, or bring them up to date, with the rows that every hub begins with.
+
+    Raises
+    ------
+    DatabaseDown
+        If the database does not answer.
+    """
     prepare(config)
     from django.core.management import call_command
+    from django.db import OperationalError
 
     make_private(config)
-    call_command("migrate", verbosity=0, interactive=False)
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+    except OperationalError as error:
+        why = " ".join(str(error).split())
+        raise DatabaseDown(
+            f"the database does not answer: {why}",
+            hint="is its server running, and may this user use that database?",
+        ) from error
 
 
 def make_private(config: HubConfig) -> None:

@@ -146,6 +146,8 @@ def _import(config: HubConfig, progress: bool, answer: Connection) -> None:
     try:
         prepare(config)
         outcome: Any = import_folder(config, progress=progress)
+    except KeyboardInterrupt:  # the terminal sends it to the process that waits as well
+        os._exit(130)
     except FascicleError as error:
         outcome = error
     except Exception as error:  # noqa: BLE001 - it has to reach the process that asked
