@@ -177,6 +177,9 @@ class OneAlyx(RemoteSearchMixin, DatabaseMixin, One):
     def _check_mode(self, mode: str) -> None:
         check_mode(mode, remote=True)
 
+    def _is_touched(self) -> bool:
+        return self._open_tables is not None and self._open_tables.touched
+
     def _start(self) -> None:
         if self.mode == "local":
             self._open()

@@ -12,8 +12,9 @@ from fascicle.one.aggregates import AggregatesMixin
 from fascicle.one.base import takes_session
 from fascicle.one.fresh import dataset_of
 from fascicle.one.records import datasets2records
-from fascicle.one.remotefiles import RemoteFilesMixin, Wanted, addresses
+from fascicle.one.remotefiles import RemoteFilesMixin
 from fascicle.one.server import ServerMixin
+from fascicle.one.wanted import Wanted, addresses
 
 _FOLDER = "aggregates/"
 

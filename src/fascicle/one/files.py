@@ -163,7 +163,8 @@ class FilesMixin(Local):
             from fascicle.one.listing import with_eid
 
             frame = with_eid(contents.datasets.frame().iloc[list(positions)], contents.eid)
-            found = self._check_filesystem(frame, offline=True, check_hash=check_hash)
+            offline = bool(getattr(self, "offline", True))
+            found = self._check_filesystem(frame, offline=offline, check_hash=check_hash)
             return [None if f is None else os.fspath(f) for f in found]
         root = os.fspath(self.cache_dir)
         files: list[str | None] = []

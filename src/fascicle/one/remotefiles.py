@@ -9,13 +9,11 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 from uuid import UUID
 
-from fascicle.alf.parts import find_session
 from fascicle.archives import offered
 from fascicle.catalogue.schema import Session
 from fascicle.errors import (
@@ -23,18 +21,15 @@ from fascicle.errors import (
     ALFObjectNotFound,
     FascicleError,
     HashMismatch,
-    HTTPError,
     RemoteNotFound,
-    ServerError,
-    TransferError,
 )
-from fascicle.one import files
 from fascicle.one.base import Contents
 from fascicle.one.files import with_uuid
 from fascicle.one.fresh import ServedContents, dataset_of, inside
 from fascicle.one.loading import LoadingMixin
-from fascicle.one.remoteids import RemoteIdsMixin
+from fascicle.one.remoteplaces import RemotePlacesMixin, fall_back
 from fascicle.one.revisions import warn
+from fascicle.one.wanted import Wanted, addresses, quoted
 
 if TYPE_CHECKING:
     from fascicle.archives.record import Use
@@ -43,58 +38,10 @@ if TYPE_CHECKING:
 _MANY = 100
 
 
-@dataclass(slots=True)
-class Wanted:
-    """One file that is to be here.
-
-    Attributes
-    ----------
-    path : str
-        Where.
-    place : str
-        Its folders and name relative to the root, without an id.
-    id : uuid.UUID
-    size, hash
-        On record.
-    urls : list of str
-        Where it may come from, the best place first.
-    """
-
-    path: str
-    place: str
-    id: UUID
-    size: int | None
-    hash: str
-    urls: list[str] = field(default_factory=list)
-
-    @property
-    def md5(self) -> str:
-        """The md5 on record, or an empty text."""
-        return self.hash.lower() if len(self.hash) == 32 else ""
-
-    def is_here(self, *, check_hash: bool) -> bool:
-        """Return whether the file was found whole by this process, and looks the same."""
-        try:
-            stat = os.stat(self.path)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        if files._verified.get(self.path) == self._seen(stat):
-            return True
-        return not check_hash and self.size in (None, stat.st_size)
-
-    def remember(self) -> None:
-        """Note that the file is whole as it looks now."""
-        files._verified[self.path] = self._seen(os.stat(self.path))
-
-    def _seen(self, stat: os.stat_result) -> tuple[int, int, int, str]:
-        return stat.st_size, stat.st_mtime_ns, stat.st_ino, self.md5 or str(self.id)
-
-
-class RemoteFilesMixin(RemoteIdsMixin, LoadingMixin):
+class RemoteFilesMixin(RemotePlacesMixin, LoadingMixin):
     """Brings the files of datasets."""
 
     accept_mismatch: bool
-    _buckets: dict[str, dict[str, Any] | None]
     #: Files that are not what the record says.
     _refused: set[str]
     #: Why files could not be had, by their place.
@@ -268,7 +215,7 @@ class RemoteFilesMixin(RemoteIdsMixin, LoadingMixin):
                     error = RemoteNotFound(f"{self.alyx.base_url} has no file of {w.place}")
                 if len(w.urls) > 1 and not isinstance(error, HashMismatch):
                     again.append(replace(w, urls=w.urls[1:]))
-                    _fall_back(w.urls[0], error)
+                    fall_back(w.urls[0], error)
                 else:
                     failed[w.place] = w, error
                     self._tell_mismatch(w, outcome)
@@ -293,7 +240,7 @@ class RemoteFilesMixin(RemoteIdsMixin, LoadingMixin):
 
         self.cache_dir.mkdir(parents=True, exist_ok=True)
         sources = [
-            (Source(_web(url), "", w.size, w.md5, "md5" if w.md5 else ""), w.path)
+            (Source(quoted(url), "", w.size, w.md5, "md5" if w.md5 else ""), w.path)
             for w, url in pairs
         ]
         return make_plan(sources, store=self.cache_dir, verify="ledger" if check_hash else "size")
@@ -348,64 +295,6 @@ class RemoteFilesMixin(RemoteIdsMixin, LoadingMixin):
         if gone:
             listed = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
             warn(f"{self.alyx.base_url} lists files that its data server does not have: {listed}")
-
-    # -- where from ---------------------------------------------------------------------
-
-    def _add_addresses(self, wanted: Sequence[Wanted]) -> None:
-        """Give files that the tables alone know their addresses."""
-        if not wanted:
-            return
-        if self._data_server_is_set:
-            for w in wanted:
-                w.urls = [f"{self._data_server()}/{with_uuid(w.place, w.id)}"]
-            return
-        by_id: dict[UUID, Wanted] = {w.id: w for w in wanted}
-        ids = [str(i) for i in by_id]
-        for i in range(0, len(ids), _MANY):
-            some = ids[i : i + _MANY]
-            for record in self.alyx.rest("datasets", "list", exists=True, django=f"id__in,{some}"):
-                known = by_id.get(UUID(record["url"].rstrip("/")[-36:]))
-                if known is not None:
-                    known.urls = addresses(record)
-
-    def _add_buckets(self, wanted: Sequence[Wanted]) -> Access | None:
-        """Put buckets that the server names before all other places; return how to reach them."""
-        access = None
-        for w in wanted:
-            lab = _lab_of(w.place)
-            bucket = self._bucket(lab) if lab else None
-            if bucket is None:
-                continue
-            inside = w.place.removeprefix(f"{lab}/Subjects/")
-            key = f"{bucket['folder']}{with_uuid(inside, w.id)}"
-            w.urls = [f"s3://{bucket['name']}/{key}", *w.urls]
-            access = access or bucket["access"]
-        return access
-
-    def _bucket(self, lab: str) -> dict[str, Any] | None:
-        """Return the bucket of a lab, if the server names one."""
-        if lab not in self._buckets:
-            self._buckets[lab] = self._ask_for_bucket(f"aws_{lab}")
-        return self._buckets[lab]
-
-    def _ask_for_bucket(self, repository: str) -> dict[str, Any] | None:
-        from fascicle.transfer import Access
-
-        try:
-            record = self._read("data-repository", repository)
-        except (HTTPError, TransferError):
-            return None
-        about = (record or {}).get("json") or {}
-        name = about.get("bucket_name") or about.get("bucket")
-        if not name:
-            return None
-        usual = Access.from_environment()
-        key = about.get("Access key ID") or about.get("access_key_id") or usual.key
-        secret = about.get("Secret access key") or about.get("secret_access_key") or usual.secret
-        region = about.get("region_name") or about.get("region") or usual.region
-        access = replace(usual, region=region, key=key, secret=secret)
-        folder = str((record or {}).get("globus_path") or "").strip("/")
-        return {"name": name, "folder": f"{folder}/" if folder else "", "access": access}
 
     # -- under the names that programs know ---------------------------------------------
 
@@ -502,43 +391,3 @@ class MissingFile(ALFObjectNotFound):
     """A file is on record, and cannot be had."""
 
     kind = "missing-file"
-
-
-def addresses(record: Mapping[str, Any]) -> list[str]:
-    """Return where a dataset's file is on the web, by the server's record of it.
-
-    Buckets come last: they are asked for by their own names.
-    """
-    from fascicle.one.fresh import online
-
-    rows = sorted(online(record), key=lambda r: str(r["data_repository"]).startswith("aws"))
-    return [r["data_url"] for r in rows]
-
-
-def _web(url: str) -> str:
-    """Return an address with what needs it quoted: revisions have a ``#``."""
-    scheme, mark, rest = url.partition("://")
-    if scheme not in ("http", "https"):
-        return url
-    return scheme + mark + quote(rest, safe="/:@!$&'()*+,;=~%?")
-
-
-def _lab_of(place: str) -> str:
-    found = find_session(place)
-    return (found["lab"] or "") if found else ""
-
-
-#: Places that the user was told of.
-_told: set[str] = set()
-
-
-def _fall_back(url: str, error: FascicleError) -> None:
-    origin = "/".join(url.split("/")[:3])
-    if origin in _told:
-        return
-    _told.add(origin)
-    reason = error.message if isinstance(error, AccessDenied | RemoteNotFound | ServerError) else ""
-    warn(
-        f"{origin} does not give a file that the server says is there"
-        f"{': ' + reason if reason else ''}; files come from another of its places"
-    )
