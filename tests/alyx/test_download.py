@@ -165,6 +165,31 @@ def test_a_token_that_is_no_longer_good(client: AlyxClient, server: FakeAlyx) ->
     assert server.logins == 2
 
 
+@pytest.mark.parametrize("transport", ["curl", "urllib3"])
+def test_no_login_goes_to_where_a_server_sends_us(
+    client: AlyxClient,
+    server: FakeAlyx,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    transport: str,
+) -> None:
+    monkeypatch.setenv("FASCICLE_TRANSPORT", transport)
+    other = FakeAlyx()
+    other.start()
+    other.answer = lambda asked: (other.log.append(asked), file(asked))[1]  # type: ignore[method-assign]
+    away = {"Location": f"{other.url}/bucket/x.npy?signature=1"}
+    server.fallback = lambda asked: Said(b"", 302, away)
+    for more in ({}, {"chunks": (0, 10)}):
+        path = client.download_file(
+            f"{server.url}/data/x.npy", target_dir=tmp_path / "t", clobber=True, **more
+        )
+        assert DATA.startswith(path.read_bytes()[:10])
+    assert server.log[-1].headers["authorization"] == f"Token {TOKEN}"
+    assert len(other.log) >= 2
+    assert all("authorization" not in one.headers for one in other.log)
+    other.stop()
+
+
 def test_what_cannot_be_had(
     client: AlyxClient, data_server: FakeAlyx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from . import peer
+from . import peer, peer_asks
+from .conftest import PASSWORD, Asked, FakeAlyx, Said, pages_of
 
 pytestmark = pytest.mark.peer
 
@@ -74,3 +75,92 @@ def test_same_as_the_official_client(one_python: Path, shared: Path, tmp_path: P
         further = [p for p in mine if p not in parameters]
         assert [p for p in mine if p in parameters] == parameters, name
         assert name == "AlyxClient" or not further, name
+
+
+EID = "5309f06c-e73e-4037-97fd-4e89762e7080"
+ASKED: list[tuple[str, list[Any], dict[str, Any]]] = [
+    ("rest", ["sessions", "list"], {}),
+    ("rest", ["sessions", "list"], {"subject": "a", "users": ["b", "c"], "number": 1}),
+    ("rest", ["sessions", "list"], {"django": "pk__in,('a', 'b')", "limit": 10}),
+    ("rest", ["sessions", "list"], {"django": None, "exists": True}),
+    ("rest", ["sessions", "list"], {"id": EID}),
+    ("rest", ["sessions", "list"], {"id": EID, "django": "number,1"}),
+    ("rest", ["sessions", "list"], {"nosuch": "x"}),
+    ("rest", ["/sessions?subject=a&lab=b"], {"number": 2}),
+    ("rest", ["datasets", "list"], {"session": EID}),
+    ("rest", ["datasets", "list"], {"name": "é ü x", "limit": 2, "no_cache": True}),
+    ("rest", ["sessions", "read", EID], {}),
+    ("rest", ["sessions", "read"], {"id": f"http://x.org/sessions/{EID}"}),
+    ("rest", ["sessions", "read"], {}),
+    ("rest", ["sessions", "create"], {"data": {"subject": "s", "json": {"a": [1, None]}}}),
+    ("rest", ["sessions", "create"], {}),
+    ("rest", ["sessions", "update", EID], {"data": {"number": 1}}),
+    ("rest", ["sessions", "partial_update", EID], {"data": {"number": 1}}),
+    ("rest", ["sessions", "partial-update", EID], {"data": {"number": 1}}),
+    ("rest", ["sessions", "delete", EID], {}),
+    ("rest", ["nosuch", "list"], {}),
+    ("rest", ["sessions", "nosuch"], {}),
+    ("rest", ["subjects", "read", "bad"], {}),
+    ("rest", ["subjects", "list"], {"nickname": "broken"}),
+    ("get", ["/sessions?subject=a b&lab=x"], {}),
+    ("get", ["sessions"], {}),
+    ("get", ["/check-protected"], {"data": {"a": 1}}),
+    ("post", ["/register-file"], {"data": {"a": [1, 2]}}),
+    ("patch", [f"/sessions/{EID}"], {"data": {"a": None}}),
+    ("put", [f"/sessions/{EID}"], {"data": "{}"}),
+    ("delete", [f"/sessions/{EID}"], {}),
+    ("json_field_write", ["sessions", EID, "json", {"a": 1}], {}),
+    ("json_field_update", ["sessions", EID, "json", {"b": 1}], {}),
+    ("json_field_update", ["sessions", EID, "empty", {"b": 1}], {}),
+    ("json_field_update", ["sessions", EID, "text", {"b": 1}], {}),
+    ("json_field_remove_key", ["sessions", EID, "json", "a"], {}),
+    ("json_field_remove_key", ["sessions", EID, "json", "z"], {}),
+    ("json_field_remove_key", ["sessions", EID, "empty", "z"], {}),
+    ("json_field_delete", ["sessions", EID, "json"], {}),
+]
+
+
+def test_a_server_is_asked_the_same(
+    one_python: Path, server: FakeAlyx, schema: dict[str, Any], tmp_path: Path
+) -> None:
+    def answer(asked: Asked) -> Said:
+        if asked.path == "/datasets":
+            found = pages_of([{"n": i} for i in range(600)])(asked)
+            found.body["next"] = f"{server.url}/datasets?" + "&".join(
+                f"{k}={v}" for k, v in {**asked.params, "limit": 250, "offset": 250}.items()
+            )
+            return found
+        if asked.path == "/subjects/bad":
+            return Said({"detail": "Not found.", "status_code": 404}, 404)
+        if asked.path == "/subjects":
+            return Said({"nickname": ["wrong"], "status_code": 400}, 400)
+        if asked.path == "/sessions" and asked.method == "GET":
+            return pages_of([{"id": EID}])(asked)
+        if asked.method == "DELETE":
+            return Said(None, 204)
+        fields = {"json": {"a": 1, "c": 2}, "empty": None, "text": "t"}
+        sent = json.loads(asked.body) if asked.body else {}
+        return Said(fields | sent if isinstance(sent, dict) else fields, 200)
+
+    server.fallback = answer
+    server.routes["GET", "/api/schema"] = Said(schema)
+    file = tmp_path / "asked.json"
+    file.write_text(json.dumps(ASKED))
+    said, told = [], []
+    for python, module in ((str(one_python), "one.webclient"), (sys.executable, "fascicle.alyx")):
+        server.log.clear()
+        folder = str(tmp_path / module)
+        command = [python, peer_asks.__file__, module, server.url, PASSWORD, folder, str(file)]
+        run = subprocess.run(command, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr[-3000:]
+        told.append(json.loads(run.stdout.splitlines()[-1]))
+        known = [one for one in server.log if one.path not in ("/auth-token", "/api/schema")]
+        said.append([(one.method, one.path, one.params, body_of(one)) for one in known])
+    assert [a for a, b in zip(*said, strict=False) if a != b] == []
+    assert len(said[0]) == len(said[1])
+    for question, theirs, ours in zip(ASKED, *told, strict=True):
+        assert ours == theirs, question
+
+
+def body_of(asked: Asked) -> Any:
+    return json.loads(asked.body) if asked.body else None
