@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import subprocess
@@ -432,6 +433,14 @@ def test_a_folder_loads(folder: ONE, lab_folder: Path) -> None:
         folder.load([EID, EID], "clusters.depths")
     with pytest.raises(TypeError, match="colour"):
         folder.load(EID, colour=1)
+
+
+def test_what_came_later_is_there_too(folder: ONE) -> None:
+    assert folder.eid2ref(EID).subject == "clns0730"
+    assert folder.modern.mode == folder.mode == "local"
+    with pytest.raises(AttributeError, match="alyx"):
+        folder.alyx.rest("sessions", "list")
+    assert repr(copy.copy(folder)) == repr(folder)
 
 
 # -- imports ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -344,6 +345,19 @@ def test_another_refusal_moves_nothing(
     assert len(alyx.posted("/register-file")) == 1
 
 
+@pytest.mark.parametrize("details", [[], None, [{"other.times.npy": [{"": True}]}]])
+def test_a_refusal_that_does_not_say_which_file_is_obeyed(
+    client: RegistrationClient, alyx: SmallAlyx, root: Path, details: Any
+) -> None:
+    refusal = {"error": "One or more datasets is protected", "details": details}
+    alyx.fail("POST", "/register-file", 403, refusal)
+    file = write(root / SESSION / "alf/spikes.times.npy")
+    with pytest.raises(HTTPError):
+        client.register_files(file)
+    assert len(alyx.posted("/register-file")) == 1
+    assert list(tree(root)) == [f"{SESSION}/alf/spikes.times.npy"]
+
+
 def test_an_error_says_which_sessions_are_registered(
     client: RegistrationClient, alyx: SmallAlyx, root: Path
 ) -> None:
@@ -363,6 +377,47 @@ def test_an_error_says_which_sessions_are_registered(
     assert "of SUB1/2020-01-02/001 no file was registered; of these, all: SUB1/2020-01-01/001" in (
         notes
     )
+
+
+def test_a_program_that_is_killed_loses_nothing(
+    client: RegistrationClient, alyx: SmallAlyx, root: Path, tmp_path: Path
+) -> None:
+    alyx.protected = {(PLACE, "spikes.times.npy", "")}
+    file = write(root / SESSION / "alf/spikes.times.npy")
+    asked, killed = threading.Event(), threading.Event()
+
+    def stall(request: Any) -> bool:
+        if request.body["check_protected"]:
+            return False
+        asked.set()
+        return killed.wait(30)
+
+    alyx.fail("POST", "/register-file", 503, {"detail": "too late"}, when=stall)
+    run = subprocess.Popen(
+        [sys.executable, "-c", _REGISTER, alyx.url, str(tmp_path / "other"), str(file)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    assert asked.wait(30)
+    run.kill()
+    run.wait()
+    killed.set()
+    moved = root / SESSION / f"alf/#{TODAY}#/spikes.times.npy"
+    assert file.read_bytes() == moved.read_bytes() == b"abc"
+    assert client.register_files(file)["revision"] == TODAY
+    assert list(tree(root)) == [f"{SESSION}/alf/#{TODAY}#/spikes.times.npy"]
+
+
+_REGISTER = """
+import sys
+from types import SimpleNamespace
+from fascicle.alyx import AlyxClient
+from fascicle.one.registration import RegistrationClient
+
+url, cache, file = sys.argv[1:]
+alyx = AlyxClient(url, "test_user", "secret", silent=True, cache_dir=cache)
+RegistrationClient(SimpleNamespace(alyx=alyx)).register_files(file)
+"""
 
 
 def test_a_link_still_leads_to_its_file(

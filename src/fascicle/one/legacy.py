@@ -3,7 +3,7 @@
     from fascicle.oneibl.one import ONE
 
 `LegacyONE` is a thin layer: what is searched, listed and loaded comes from the ONE object of
-`fascicle.one`, which is there as ``one.modern`` for all that came later.
+`fascicle.one`, which is there as ``one.modern``; what came later is found on the object, too.
 """
 
 from __future__ import annotations
@@ -74,10 +74,11 @@ class LegacyONE:
     def __repr__(self) -> str:
         return f"{self.modern!r}, by the verbs of ONE's first interface"
 
-    @property
-    def alyx(self) -> Any:
-        """The client of the database."""
-        return self.modern.alyx
+    def __getattr__(self, name: str) -> Any:
+        """Return what came later: ``one.load_object`` is ``one.modern.load_object``."""
+        if name.startswith("__") or name == "modern":
+            raise AttributeError(name)
+        return getattr(self.modern, name)
 
     @staticmethod
     def setup(base_url: str | None = None, **kwargs: Any) -> Any:

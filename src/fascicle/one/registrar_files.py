@@ -246,7 +246,8 @@ class FileRegistrar(Registrar):
             return self._register(body)
         except Exception as error:
             known = _revisions(error)
-            if known is None:
+            # Sent again, nothing is checked: it must be clear which files were meant.
+            if not known or not set(known) <= set(body["filenames"]):
                 raise
         moves: list[revising.Move] = []
         sent = False
