@@ -9,6 +9,8 @@ import pickle
 import stat
 import subprocess
 import sys
+import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -356,6 +358,31 @@ def test_a_login_is_renewed(server: FakeAlyx, tmp_path: Path) -> None:
     assert kept(server)["TOKEN"]["test_user"]["token"] == f"{TOKEN}-2"
     assert alyx.get("/x") == 1
     assert server.logins == 2
+
+
+def test_threads_renew_a_login_once(server: FakeAlyx, tmp_path: Path) -> None:
+    server.routes["GET", "/x"] = Said(1)
+    alyx = client_of(server, tmp_path, cache_rest=None)
+    wrong: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            for _ in range(50):
+                assert alyx.get("/x") == 1
+        except Exception as error:  # noqa: BLE001 - it is shown in the end
+            wrong.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        time.sleep(0.05)
+        with server.lock:
+            server.revoked.add(server.users["test_user"][1])
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong[0]
+    assert server.logins <= 4
 
 
 def test_another_program_renewed_it(server: FakeAlyx, tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def test_addresses() -> None:
     assert tidy_query("/x?a=%231&b=[1,2]") == "/x?a=%231&b=[1,2]"
     assert in_commas(["a", 1]) == in_commas(("a", "1")) == "a,1"
     assert in_commas("abc") == "abc"
+    assert file_url("s3://b/x/#1#/a.npy") == "s3://b/x/#1#/a.npy"
     assert file_url("https://a.org/x/#1#/a b%.npy") == "https://a.org/x/%231%23/a%20b%25.npy"
     assert (
         file_url("https://a.org/x/%231%23/a.npy?sig=%3D") == "https://a.org/x/%231%23/a.npy?sig=%3D"

@@ -331,7 +331,7 @@ class AlyxClient(FieldsMixin, DownloadMixin):
         for attempt in range(2):
             if not settings.offline():
                 self._ensure_login(hasty=hasty)
-            used = self._token["token"] if self._token else None
+            used = self._used_token()
             headers = {**self._headers, "Content-Type": kind}
             if query.startswith("/docs"):
                 headers["Accept"] = "application/coreapi+json"

@@ -67,8 +67,9 @@ class DownloadMixin(LoginMixin):
             at_data_server = bool(place) and is_same_server(url, place)
             if user and secret and (at_data_server or login):
                 return {"Authorization": basic(user, secret)}
-            if self._is_own(url) and self._token:
-                return {"Authorization": joined("Token ", self._token["token"])}
+            token = self._used_token()
+            if token is not None and self._is_own(url):
+                return {"Authorization": joined("Token ", token)}
             return {}
 
         return headers
@@ -175,7 +176,7 @@ class DownloadMixin(LoginMixin):
         offline: bool | None,
     ) -> list[Path]:
         for attempt in range(2):
-            used = self._token["token"] if self._token else None
+            used = self._used_token()
             try:
                 if chunks is None:
                     return bring(

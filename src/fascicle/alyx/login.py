@@ -63,9 +63,10 @@ class LoginMixin:
     @property
     def _headers(self) -> dict[str, str]:
         """The headers of a request; the token among them does not show."""
-        if not self._token:
+        known = self._token  # another thread may change it
+        if not known:
             return self._base_headers
-        return {**self._base_headers, "Authorization": joined("Token ", self._token["token"])}
+        return {**self._base_headers, "Authorization": joined("Token ", known["token"])}
 
     def authenticate(
         self,
@@ -275,16 +276,20 @@ class LoginMixin:
                 if not self.is_logged_in:
                     self._log_in(Login(self.user), keep=self._stay, force=False, hasty=hasty)
 
+    def _used_token(self) -> Secret | None:
+        """Return the token that a request is about to be made with."""
+        known = self._token
+        return known["token"] if known else None
+
     def _log_in_again(self, refused: Secret | None) -> bool:
         """Get another token in place of one that is refused; return whether there is one."""
         with self._login_lock:
-            if self._token is not None and self._token["token"] != refused:
+            if self._used_token() not in (None, refused):
                 return True  # another thread did
-            username, self._token = self.user, None
+            username = self.user
             if username is None:
                 return False
-            fresh = params.get(self.base_url).get("TOKEN")
-            self._par = self._par.set("TOKEN", fresh or {})
+            self._par = self._par.set("TOKEN", params.get(self.base_url).get("TOKEN") or {})
             kept = self._kept_token(username)
             if kept is not None and kept != refused:
                 self._token = {"token": kept}  # another program did
@@ -293,13 +298,12 @@ class LoginMixin:
                 params.save_token(self.base_url, username, None)
                 self._par = self._par.set("TOKEN", {})
             try:
-                self.authenticate(username=username, force=True)
-            except LoginNeeded:
-                return False
+                self._log_in(Login(username), keep=self._stay, force=True)
             except HTTPError as error:
-                logger.warning("the login could not be renewed: %s", error.message)
-                return False
-            return self._token is not None and self._token["token"] != refused
+                self._token = None
+                if not isinstance(error, LoginNeeded):
+                    logger.warning("the login could not be renewed: %s", error.message)
+            return self._used_token() not in (None, refused)
 
     def _forget(self) -> None:
         """Forget the login, here and in the settings."""

@@ -60,5 +60,7 @@ def tidy_query(query: str) -> str:
 
 def file_url(url: str) -> str:
     """Return the address of a file; a ``#`` in it is of a revision, and no fragment."""
+    if not url.startswith(("http://", "https://")):
+        return url  # what is no web address is quoted where it becomes one
     parts = urlsplit(url, allow_fragments=False)
     return parts._replace(path=tidy_path(parts.path)).geturl()
