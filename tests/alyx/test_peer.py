@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from fascicle.alyx import AlyxClient, params
+
 from . import peer, peer_asks
 from .conftest import PASSWORD, Asked, FakeAlyx, Said, pages_of
 
@@ -164,3 +166,49 @@ def test_a_server_is_asked_the_same(
 
 def body_of(asked: Asked) -> Any:
     return json.loads(asked.body) if asked.body else None
+
+
+SETUP = """
+import sys
+from one.api import ONE
+from one.webclient import AlyxClient
+url, password, folder = sys.argv[1:]
+ONE.setup(base_url=url, silent=True, make_default=True, username="test_user", cache_dir=folder)
+if password:
+    AlyxClient(url, "test_user", password, silent=True)
+else:
+    print(AlyxClient(silent=True).rest("sessions", "list"))
+"""
+
+
+def test_settings_that_the_official_client_made(
+    one_python: Path, server: FakeAlyx, schema: dict[str, Any], tmp_path: Path
+) -> None:
+    server.routes["GET", "/api/schema"] = Said(schema)
+    server.routes["GET", "/sessions"] = pages_of([{"id": EID}])
+    folder = str(tmp_path / "data")
+    command = [str(one_python), "-c", SETUP, server.url]
+    subprocess.run([*command, PASSWORD, folder], check=True, capture_output=True)
+    assert server.logins == 1
+    alyx = AlyxClient(silent=True)
+    assert (alyx.base_url, str(alyx.cache_dir)) == (server.url, folder)
+    assert alyx.rest("sessions", "list") == [{"id": EID}]
+    assert alyx.user == "test_user"
+    assert server.logins == 1
+
+
+def test_settings_that_we_made(
+    one_python: Path, server: FakeAlyx, schema: dict[str, Any], tmp_path: Path
+) -> None:
+    server.routes["GET", "/api/schema"] = Said(schema)
+    server.routes["GET", "/sessions"] = pages_of([{"id": EID}])
+    folder = str(tmp_path / "data")
+    params.setup(server.url, username="test_user", cache_dir=folder)
+    alyx = AlyxClient(server.url, "test_user", PASSWORD, silent=True)
+    assert alyx.rest("sessions", "list") == [{"id": EID}]
+    code = "from one.webclient import AlyxClient; a = AlyxClient(silent=True); "
+    code += "print(a.rest('sessions', 'list'), a.cache_dir); a.clear_rest_cache()"
+    run = subprocess.run([str(one_python), "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stdout == f"[{{'id': '{EID}'}}] {folder}\n"
+    assert server.logins == 1
