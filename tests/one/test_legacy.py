@@ -25,7 +25,7 @@ from fascicle.errors import (
     SessionNotFound,
 )
 from fascicle.ibllib.misc import pprint
-from fascicle.oneibl.one import ONE
+from fascicle.oneibl.one import ONE, SessionData
 from fascicle.testing.hub import HubServer
 
 from .small_alyx import SmallAlyx, small_alyx
@@ -428,6 +428,7 @@ def test_a_folder_loads(folder: ONE, lab_folder: Path) -> None:
     assert wheel.size  # _ibl_wheel.position.npy, without its namespace
     data = folder.load(EID)
     assert len(data) == 29
+    assert folder.load(EID, []) == []
     assert data.url == [None] * 29
     with pytest.raises(SearchTermError, match="takes one session, and was given 2"):
         folder.load([EID, EID], "clusters.depths")
@@ -457,5 +458,8 @@ def test_names_are_imported_in_no_time() -> None:
 
 
 def test_pprint_shows_what_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    pprint(SessionData(eid=[EID]))
+    shown = json.loads(capsys.readouterr().out)
+    assert (list(shown), shown["eid"]) == (SIX, [EID])
     pprint({"path": Path("a/b"), "µ": 1})
     assert capsys.readouterr().out == '{\n    "path": "a/b",\n    "µ": 1\n}\n'

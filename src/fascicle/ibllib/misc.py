@@ -12,7 +12,8 @@ def pprint(my_dict: Any) -> None:
     Parameters
     ----------
     my_dict : object
-        What to print; what JSON does not know is shown as its text.
+        What to print; what JSON does not know is shown as its text, and what has named items as a
+        dictionary.
 
     Examples
     --------
@@ -21,4 +22,8 @@ def pprint(my_dict: Any) -> None:
         "cf264653-2deb-44cb-aa84-89b82507028a"
     ]
     """
-    print(json.dumps(my_dict, indent=4, default=str, ensure_ascii=False))
+    print(json.dumps(my_dict, indent=4, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    return dict(value.items()) if hasattr(value, "items") else str(value)

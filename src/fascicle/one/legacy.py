@@ -342,7 +342,8 @@ class LegacyONE:
             Several files are of one type, or there is none, or its quality is CRITICAL.
         """
         more = legacy_terms.named(kwargs)
-        wanted = legacy_terms.texts(more.pop("dataset_types", dataset_types))
+        given = more.pop("dataset_types", dataset_types)
+        wanted = legacy_terms.texts(given)
         if more:
             raise TypeError(f"load() got an unexpected argument {next(iter(more))!r}")
         if isinstance(eid, list | tuple):
@@ -352,7 +353,7 @@ class LegacyONE:
                     hint="[one.load(eid, …) for eid in eids]",
                 )
             (eid,) = eid
-        everything = not wanted or (len(wanted) == 1 and wanted[0] in _EVERYTHING)
+        everything = given is None or (len(wanted) == 1 and wanted[0] in _EVERYTHING)
         rows = self._rows(eid, local=offline)
         if everything:
             chosen = [_fit(legacy_rows.newest(rows))]
