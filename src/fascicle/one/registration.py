@@ -15,7 +15,6 @@ from uuid import UUID
 
 from fascicle.alf import ALFPath
 from fascicle.errors import ALFInvalid
-from fascicle.one.alf.io import next_num_folder
 from fascicle.one.filetypes import get_dataset_type
 from fascicle.one.registrar import RegistrationError
 from fascicle.one.registrar_files import FileRegistrar
@@ -141,6 +140,8 @@ class RegistrationClient(FileRegistrar, SubjectRegistrar):
         uuid.UUID or None
             Id of the session; None if it was not registered.
         """
+        from fascicle.one.alf._folders import next_num_folder
+
         self.assert_exists(subject, "subjects")
         start = self.ensure_ISO8601(date)
         day = start[:10]
