@@ -273,31 +273,48 @@ def token_revoke(config: HubConfig, which: str) -> None:
     "--user", "login", metavar="NAME", help="For a URL: the user there; the password is asked for."
 )
 @click.option("--password-stdin", is_flag=True, help="For a URL: read the password from stdin.")
+@click.option("--token-stdin", is_flag=True, help="For a URL: read a token there from stdin.")
 @hub_options
-def import_(config: HubConfig, source: str | None, login: str | None, password_stdin: bool) -> None:
+def import_(
+    config: HubConfig,
+    source: str | None,
+    login: str | None,
+    password_stdin: bool,
+    token_stdin: bool,
+) -> None:
     """Bring SOURCE into the hub: its folder, a running Alyx by its URL, or an Alyx's JSON dump.
 
     Without SOURCE, the folder that the hub serves. What is there already is brought up to date, so
     that an import can be repeated, or gone on with.
     """
-    from fascicle.hub import importing as module
+    from fascicle.hub import importing
     from fascicle.hub.setup import migrate
 
-    importing: Any = module
     migrate(config)
     progress = output.wants_progress()
     if source is None or Path(source).is_dir():
         report = importing.import_folder(_same_folder(config, source), progress=progress)
     elif "://" in source:
-        password = _password(login or "", password_stdin, False) if login else None
+        token = sys.stdin.readline().strip() if token_stdin else None
+        password = _secret_there(login, password_stdin) if login and not token else None
         report = importing.import_alyx(
-            config, source, username=login, password=password, progress=progress
+            config, source, username=login, password=password, token=token, progress=progress
         )
     else:
         report = importing.import_dump(config, Path(source), progress=progress)
     click.echo(str(report))
     for problem in report.problems:
         output.note(problem)
+
+
+def _secret_there(login: str, from_stdin: bool) -> str | None:
+    """Return the password of another server; None where what is kept of a login there may do."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        return None
+    answer: str = click.prompt(f"Password of {login} there", hide_input=True, err=True)
+    return answer
 
 
 def _same_folder(config: HubConfig, source: str | None) -> HubConfig:
@@ -320,10 +337,11 @@ def _same_folder(config: HubConfig, source: str | None) -> HubConfig:
 @hub_options
 def export(config: HubConfig, file: Path) -> None:
     """Write what the hub has as a dump that an Alyx loads (.json, or .json.gz)."""
-    from fascicle.hub import importing as module
+    from fascicle.hub.importing import export_dump
 
-    importing: Any = module
-    click.echo(str(importing.export_dump(config, file)))
+    counts = export_dump(config, file)
+    rows = ", ".join(f"{n:,} {table}" for table, n in sorted(counts.items()))
+    output.note(f"wrote {file}: {rows}")
 
 
 @hub.command()
