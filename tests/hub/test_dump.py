@@ -29,9 +29,10 @@ def bring(file):
 
 
 @pytest.fixture
-def run(make_hub: Callable[..., HubServer]) -> Callable[..., Any]:
-    """Return what runs code with a new hub."""
-    hub = make_hub()
+def run(make_hub: Callable[..., HubServer], request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Return what runs code with a new hub; on PostgreSQL where a test asks for that."""
+    server = request.getfixturevalue("postgres") if getattr(request, "param", "") else None
+    hub = make_hub(database=server.make_database() if server else "")
     hub.state.mkdir(parents=True, exist_ok=True)
     return lambda code, **values: hub.run(START + code, **values)
 
@@ -56,6 +57,10 @@ def write(file: Path, *rows: tuple[str, Any, dict[str, Any]]) -> str:
     return str(file)
 
 
+BOTH = pytest.mark.parametrize("run", ["", "postgresql"], indirect=True, ids=["sqlite", "pg"])
+
+
+@BOTH
 def test_a_real_lab(run: Callable[..., Any], tmp_path: Path, shared: Path) -> None:
     out = tmp_path / "out.json"
     found, counts, known = run(
@@ -95,6 +100,7 @@ def test_again_changes_nothing(run: Callable[..., Any], shared: Path) -> None:
     assert not report["created"]
 
 
+@BOTH
 def test_everything_that_a_hub_has(
     make_hub: Callable[..., HubServer], run: Callable[..., Any], tmp_path: Path, hub_lab: Path
 ) -> None:

@@ -53,6 +53,13 @@ def release() -> None:
 @_folder
 @click.option("--version", required=True, metavar="VERSION", help="Such as 1.1.0.")
 @click.option("--to", required=True, metavar="PLACE", help="s3://bucket/project, DIR or X.zip.")
+@click.option("--tag", metavar="TAG", help="Of the hub of DIR, what has a tag alone.")
+@click.option(
+    "--state",
+    metavar="STATE",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With --tag: where that hub keeps its own.  [default: DIR/.fascicle/hub]",
+)
 @click.option("--project", metavar="NAME", help="The project (default: of the place, or DIR).")
 @click.option("--title", default="", metavar="TEXT", help="What the data are.")
 @click.option(
@@ -78,7 +85,15 @@ def release() -> None:
 @_json
 @debug_option
 @click.pass_context
-def create(ctx: click.Context, /, folder: Path, as_json: bool, **options: Any) -> None:
+def create(
+    ctx: click.Context,
+    /,
+    folder: Path,
+    tag: str | None,
+    state: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Publish DIR as a version of a release.
 
     The index of DIR is brought up to date, its files are looked at and hashed, what the place does
@@ -94,11 +109,13 @@ def create(ctx: click.Context, /, folder: Path, as_json: bool, **options: Any) -
       fascicle release create ~/lab --version 1.0.0 --to choice-task.zip --allow empty-file
       fascicle release create ~/lab --version 1.0.0 --to s3://our-lab --title 'Choice task' \\
         --author 'Lovelace, Ada' --author '{The Brain Lab}' --license CC-BY-4.0
+      fascicle release create ~/lab --tag 2026_Q4_Lovelace --version 1.0.0 --to s3://our-lab/paper
     """
     from fascicle.releases import publish
 
+    options["progress"] = output.wants_progress()
     try:
-        done = publish(folder, progress=output.wants_progress(), **options)
+        done = _publish_tag(folder, state, tag, options) if tag else publish(folder, **options)
     except NotReleasable as error:
         if as_json:
             output.as_json({"published": False, "report": error.report.to_dict()})
@@ -112,6 +129,13 @@ def create(ctx: click.Context, /, folder: Path, as_json: bool, **options: Any) -
         output.as_json(done.to_dict())
     else:
         _show_published(done)
+
+
+def _publish_tag(folder: Path, state: Path | None, tag: str, options: dict[str, Any]) -> Published:
+    from fascicle.hub.config import load_config
+    from fascicle.hub.publishing import publish_tag
+
+    return publish_tag(load_config(folder, state=state), tag, **options)
 
 
 def _show_report(report: Report, *, shown: int | None = 5) -> None:

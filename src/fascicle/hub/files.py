@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -211,19 +211,7 @@ def _redirect(url: str) -> Response:
 
 def _open(folder: Path | None, inside: str, did: UUID) -> Any:
     """Open a file of the folder, unless the way to it leads out; None where there is none."""
-    if folder is None:
-        return None
-    head, _, name = inside.rpartition("/")
-    stem, dot, ending = name.rpartition(".")
-    # Files that came from another server may still have their ids in their names.
-    marked = f"{stem}.{did}.{ending}" if dot else f"{name}.{did}"
-    base = os.path.realpath(folder)
-    for candidate in (name, marked):
-        path = os.path.join(base, head, candidate)
-        real = os.path.realpath(path)
-        hidden = any(part.startswith(".") for part in real[len(base) :].split(os.sep))
-        if os.path.commonpath([base, real]) != base or hidden:
-            continue
+    for real in ways_to(folder, inside, did) if folder is not None else ():
         with suppress(OSError):
             # What was looked at is what is opened: the last part is no link any more.
             fd = os.open(real, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | os.O_NONBLOCK)
@@ -231,6 +219,29 @@ def _open(folder: Path | None, inside: str, did: UUID) -> Any:
                 return os.fdopen(fd, "rb")
             os.close(fd)
     return None
+
+
+def ways_to(folder: Path, inside: str, did: UUID) -> Iterator[str]:
+    """Yield where a dataset's file may be, links resolved; nothing out of the folder or hidden.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The hub's folder.
+    inside : str
+        Where the file should be in it.
+    did : uuid.UUID
+        The dataset's id: files that came from another server may have it in their names.
+    """
+    head, _, name = inside.rpartition("/")
+    stem, dot, ending = name.rpartition(".")
+    marked = f"{stem}.{did}.{ending}" if dot else f"{name}.{did}"
+    base = os.path.realpath(folder)
+    for candidate in (name, marked):
+        real = os.path.realpath(os.path.join(base, head, candidate))
+        hidden = any(part.startswith(".") for part in real[len(base) :].split(os.sep))
+        if os.path.commonpath([base, real]) == base and not hidden:
+            yield real
 
 
 def _sent(file: Any, found: _Found, environ: Environ) -> Response:
