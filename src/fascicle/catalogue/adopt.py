@@ -101,20 +101,21 @@ def _change(rows: Rows, known: Catalogue | None) -> tuple[Change, list[str]]:
         }
         insertions = [p for p in insertions if there.get((p.eid, p.name), p.pid) == p.pid]
     change = Change(
-        [s for s in rows.sessions if s.eid not in other and not _is_known(s, known)],
-        _unknown(datasets, known),
-        _unknown_insertions(insertions, known),
+        [s for s in rows.sessions if s.eid not in other and not is_known(s, known)],
+        unknown_datasets(datasets, known),
+        unknown_insertions(insertions, known),
         delete_datasets=_replaced(datasets, known),
     )
     return change, notes
 
 
-def _is_known(session: Session, known: Catalogue) -> bool:
+def is_known(session: Session, known: Catalogue) -> bool:
+    """Return whether a catalogue says the same of a session."""
     row = known.row(session.eid)
     return row is not None and row < known.n_sessions and known.session(row) == session
 
 
-def _unknown(datasets: Sequence[DatasetRow], known: Catalogue) -> list[DatasetRow]:
+def unknown_datasets(datasets: Sequence[DatasetRow], known: Catalogue) -> list[DatasetRow]:
     """Return those rows that are not known as they are."""
     here: dict[UUID, set[tuple[object, ...]]] = {}
     for eid in {row.eid for row in datasets}:
@@ -135,7 +136,8 @@ def _unknown(datasets: Sequence[DatasetRow], known: Catalogue) -> list[DatasetRo
     ]
 
 
-def _unknown_insertions(insertions: Sequence[InsertionRow], known: Catalogue) -> list[InsertionRow]:
+def unknown_insertions(insertions: Sequence[InsertionRow], known: Catalogue) -> list[InsertionRow]:
+    """Return those insertions of which a catalogue does not say the same."""
     rows = _rows(known, {UUID(bytes=p.eid) for p in insertions})
     here = {p.pid: p for p in insertions_of(known, rows)}
     return [p for p in insertions if not _says_the_same(p, here.get(p.pid))]

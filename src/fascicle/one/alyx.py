@@ -212,6 +212,9 @@ class OneAlyx(RemoteSearchMixin, DatabaseMixin, One):
         fresh, self._fresh = self._fresh, Fresh()
         if not fresh:
             return
+        touched = self._is_touched()
+        if not touched and not (fresh := fresh.news(self._index)):
+            return  # the tables have all of it
         from fascicle.catalogue.change import apply
         from fascicle.catalogue.memory import in_memory
         from fascicle.catalogue.restore import columns_of
@@ -220,7 +223,7 @@ class OneAlyx(RemoteSearchMixin, DatabaseMixin, One):
         index = in_memory(apply(change, columns_of(self._index)), root=self.cache_dir)
         again = Tables(index, self.cache_dir)
         again["_meta"].update(tables["_meta"], modified_time=datetime.now())
-        if tables.touched and tables.changed:
+        if touched and tables.changed:
             from fascicle.catalogue import frames
 
             merged = in_memory(apply(change, columns_of(tables.catalogue())), root=self.cache_dir)

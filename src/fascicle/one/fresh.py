@@ -20,7 +20,7 @@ from fascicle.one.base import Contents
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fascicle.catalogue import Change, DatasetRow
+    from fascicle.catalogue import Catalogue, Change, DatasetRow
     from fascicle.catalogue.columns import InsertionRow
 
 
@@ -174,6 +174,19 @@ class Fresh:
             self.datasets.setdefault(row.eid, {})[row.id] = row
         for probe in insertions:
             self.insertions[probe.pid] = probe
+
+    def news(self, known: Catalogue) -> Fresh:
+        """Return those rows of which a catalogue does not say the same."""
+        from fascicle.catalogue.adopt import is_known, unknown_datasets, unknown_insertions
+
+        datasets = [row for rows in self.datasets.values() for row in rows.values()]
+        out = Fresh()
+        out.add(
+            [s for s in self.sessions.values() if not is_known(s, known)],
+            unknown_datasets(datasets, known),
+            unknown_insertions(list(self.insertions.values()), known),
+        )
+        return out
 
     def update(self, other: Fresh) -> None:
         """Take in the rows of another."""
