@@ -55,7 +55,7 @@ class Asked:
 
 @dataclass
 class Fault:
-    """An answer to give in place of the right one."""
+    """An answer to give in place of the right one; none at all where its status is 0."""
 
     method: str
     path: str
@@ -431,6 +431,9 @@ class _Handler(BaseHTTPRequestHandler):
         with self.alyx.lock:
             self.alyx.asked.append(asked)
             asked.status, answer = self.alyx.answer(asked)
+        if not asked.status:  # it breaks off
+            self.close_connection = True
+            return
         self._send(asked.status, json.dumps(answer).encode(), "application/json")
 
     def _file(self, path: str) -> None:
