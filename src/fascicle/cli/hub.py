@@ -113,7 +113,7 @@ def _password(name: str, from_stdin: bool, generate: bool) -> str:
 
 @user.command("add")
 @click.argument("name")
-@click.option("--email", default="", metavar="ADDRESS")
+@click.option("--email", default="", metavar="ADDRESS", help="An address of the user.")
 @click.option("--admin", is_flag=True, help="May change everything, users too.")
 @click.option("--public", is_flag=True, help="May only read.")
 @password_options
