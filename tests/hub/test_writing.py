@@ -126,6 +126,8 @@ def test_errors_name_the_field(world: World, given: Any, errors: Any) -> None:
         ("/sessions", {"subject": {"nickname": "S1"}}, "subject"),
         ("/insertions", {"name": "probe00", "session": "foo"}, "session"),
         ("/insertions", {"name": "probe00", "session": str(uuid4())}, "session"),
+        ("/insertions", {"name": "probe00", "session": "http://["}, "session"),
+        ("/insertions", {"name": "probe00", "session": "http://x/%00"}, "session"),
         ("/tags", {"name": "t", "public": "perhaps"}, "public"),
         ("/channels", {"axial": 1}, "trajectory_estimate"),
         ("/notes", {"content_type": "session", "object_id": "x"}, "object_id"),

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
@@ -282,7 +282,7 @@ def row_for(model: Any, key: str, value: Any) -> Any:
     if key == "probe_model":
         names.append("name")
     if "://" in text:
-        text = unquote(urlsplit(text).path.rstrip("/").rpartition("/")[2])
+        text = clean_text(unquote(text.partition("?")[0].rstrip("/").rpartition("/")[2]))
     for name in names:
         if (found := rows.filter(**{name: text}).first()) is not None:
             return found
