@@ -136,3 +136,10 @@ def test_workers_stay_small(make_hub: Callable[..., HubServer]) -> None:
         maps = Path(f"/proc/{pid}/maps").read_text()
         assert "pandas" not in maps
         assert "arrow" not in maps
+
+
+@pytest.mark.parametrize("path", ["/cache/info", "/cache.zip", "/catalogue/info"])
+def test_reading_alone(hub: HubServer, path: str) -> None:
+    answer = hub.ask("POST", path, {}, token=hub.token("test_user"))
+    assert answer.status == 405
+    assert answer.json["status_code"] == 405

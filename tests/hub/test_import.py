@@ -350,3 +350,24 @@ result = [report["logins"], user.check_password("international")]
     assert found[1] is False
     assert "international" not in found[0].values()
     assert all(len(password) > 10 for password in found[0].values())
+
+
+def test_accounts_that_were_removed_stay_away(tmp_path: Path) -> None:
+    folder = make_lab(tmp_path / "lab", size="tiny")
+    hub = HubServer(folder)
+    hub.state.mkdir(parents=True, exist_ok=True)
+    run = hub.run
+    try:
+        run(FIRST + 'LabMember.objects.filter(username="intbrainlab").delete(); result = None')
+        put(folder, "zadorlab/Subjects/new/2024-01-02/001/alf/trials.intervals.npy")
+        found = run(
+            START
+            + """
+report = again()
+names = LabMember.objects.values_list("username", flat=True)
+result = [report["logins"], "intbrainlab" in names, Session.objects.count()]
+"""
+        )
+    finally:
+        hub.stop()
+    assert found == [{}, False, 18]

@@ -7,9 +7,10 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
@@ -17,6 +18,7 @@ from fascicle.errors import FascicleError
 from fascicle.hub.building import newest, question, store_id, zip_name
 from fascicle.hub.config import HubConfig
 from fascicle.hub.generation import current
+from fascicle.hub.rest.answers import not_allowed, refusal
 
 log = logging.getLogger(__name__)
 _SLOW = 5.0  # seconds that a build may take for answers to wait for it
@@ -90,6 +92,21 @@ def _begin(asked: str) -> None:
         assert _running.stdin is not None
         _running.stdin.write(asked.encode())
         _running.stdin.close()
+
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+
+def reading(view: View) -> View:
+    """Let a view answer what reads alone."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **parts: Any) -> HttpResponseBase:
+        if request.method not in ("GET", "HEAD"):
+            return refusal(not_allowed(request.method, "GET, HEAD"))
+        return view(request, *args, **parts)
+
+    return cast(View, answer)
 
 
 def send(request: HttpRequest, path: Path, kind: str, *, name: str = "") -> HttpResponseBase:

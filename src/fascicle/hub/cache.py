@@ -8,11 +8,12 @@ from urllib.parse import quote, urlsplit
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from fascicle.hub.building import zip_name
-from fascicle.hub.built import fresh, send
+from fascicle.hub.built import fresh, reading, send
 from fascicle.hub.models import Tag
 from fascicle.hub.setup import current
 
 
+@reading
 def info(request: HttpRequest, tag: str = "") -> JsonResponse:
     """Answer ``/cache/info`` and ``/cache/info/TAG``."""
     name = tag.strip("/") or None
@@ -26,6 +27,7 @@ def info(request: HttpRequest, tag: str = "") -> JsonResponse:
     return JsonResponse(out)
 
 
+@reading
 def tables(request: HttpRequest, tag: str = "") -> HttpResponseBase:
     """Answer ``/cache.zip`` and ``/cache/TAG.zip``, always whole and of known length."""
     name = tag or None

@@ -10,13 +10,14 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
 from fascicle.hub.building import IDS, ROWS, SEARCH, newest
-from fascicle.hub.built import fresh, send
+from fascicle.hub.built import fresh, reading, send
 from fascicle.hub.setup import current
 
 _BYTES = "application/octet-stream"
 _ENTRY = 24  # bytes: an id, and the number of its record
 
 
+@reading
 def info(request: HttpRequest) -> JsonResponse:
     """Answer ``/catalogue/info``: the generation, and where its parts are."""
     found = fresh(current())
@@ -30,11 +31,13 @@ def info(request: HttpRequest) -> JsonResponse:
     return JsonResponse(out)
 
 
+@reading
 def search(request: HttpRequest, generation: int) -> HttpResponseBase:
     """Answer ``/catalogue/G/search``: sessions, paths and insertions, packed."""
     return _part(request, generation, SEARCH)
 
 
+@reading
 def rows(request: HttpRequest, generation: int) -> HttpResponseBase:
     """Answer ``/catalogue/G/rows``: ids, hashes and sizes, 40 bytes each.
 
@@ -51,6 +54,7 @@ def rows(request: HttpRequest, generation: int) -> HttpResponseBase:
     return _missing() if number is None else JsonResponse({"record": number})
 
 
+@reading
 def changes(request: HttpRequest) -> HttpResponse:
     """Answer ``/catalogue/changes?since=G``: whole sessions, one frame for each step from G."""
     found = newest(current())

@@ -31,6 +31,7 @@ from fascicle.hub.models import (
     Project,
     Revision,
     Session,
+    Setting,
     Species,
     Strain,
     Subject,
@@ -74,11 +75,11 @@ class Described:
     def begin(self) -> None:
         """Make the users, labs, projects, tags and revisions that are named."""
         self.users = Names(LabMember, self.report, field="username")
-        for r in self.record["users"]:
-            self._user(r["username"])
-        if self.record.get("synthetic"):
-            for name in TUTORIALS:
-                self._user(name)
+        # Once: an account that somebody removed does not come back with a known password.
+        _, first = Setting.objects.get_or_create(key="described")
+        tutorials = TUTORIALS if first and self.record.get("synthetic") else {}
+        for name in (*(r["username"] for r in self.record["users"]), *tutorials):
+            self._user(name, tutorials.get(name))
         labs = Names(Lab, self.report)
         self.new_labs = {r["name"] for r in self.record["labs"]} - labs.known.keys()
         projects = Names(Project, self.report)
@@ -95,10 +96,9 @@ class Described:
                     protected=bool(r.get("protected", public)),
                 )
 
-    def _user(self, name: str) -> None:
+    def _user(self, name: str, password: str | None) -> None:
         if name in self.users.known:
             return
-        password = TUTORIALS.get(name) if self.record.get("synthetic") else None
         user = LabMember(username=name, is_public_user=password is not None)
         if password is not None and self.open:
             password = secrets.token_urlsafe(12)
