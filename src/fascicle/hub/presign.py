@@ -13,7 +13,13 @@ from fascicle.transfer.source import Source
 _SECONDS = 3600
 
 
-def presigned(url: str, *, access: Access | None = None, now: datetime | None = None) -> str:
+def presigned(
+    url: str,
+    *,
+    access: Access | None = None,
+    seconds: int = _SECONDS,
+    now: datetime | None = None,
+) -> str:
     """Return the address at which an object can be fetched without credentials.
 
     Parameters
@@ -23,8 +29,10 @@ def presigned(url: str, *, access: Access | None = None, now: datetime | None = 
     access : Access, optional
         How to reach S3; default: what the environment says. Without credentials the address is
         the object's own, as for a bucket that anybody may read.
+    seconds : int
+        How long it is good.
     now : datetime, optional
-        The time from which it is good for an hour; for tests.
+        From when.
     """
     access = access or Access.from_environment()
     found = address(Source(url), access)
@@ -39,7 +47,7 @@ def presigned(url: str, *, access: Access | None = None, now: datetime | None = 
         "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
         "X-Amz-Credential": f"{access.key}/{scope}",
         "X-Amz-Date": stamp,
-        "X-Amz-Expires": str(_SECONDS),
+        "X-Amz-Expires": str(seconds),
         "X-Amz-SignedHeaders": "host",
     }
     if access.token:
