@@ -131,17 +131,18 @@ def test_it_says_how_to_log_in_and_how_clients_are_set_up(served: Served, folder
     assert ask(served, "/sessions?limit=1", token_of(served, "admin", served.password))["count"]
 
 
+def _lines(served: Served) -> dict[str, list[str]]:
+    parts = re.split(r"^(\S.*):$", served.said, flags=re.MULTILINE)
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    return {title: [line.strip() for line in text.splitlines()] for title, text in pairs}
+
+
 def test_the_lines_that_it_says_set_the_official_client_up(
     served: Served, one_python: Path, tmp_path: Path
 ) -> None:
     token = token_of(served, "admin", served.password)
-    parts = re.split(r"^(\S.*):$", served.said, flags=re.MULTILINE)
-    lines = {
-        title: [x.strip() for x in text.splitlines()]
-        for title, text in zip(parts[1::2], parts[2::2], strict=True)
-    }
     program = [
-        *lines["ONE-api, once"],
+        *_lines(served)["ONE-api, once"],
         "from one.api import ONE",
         f"one = ONE(base_url={served.url!r}, username='admin', password={served.password!r})",
         "eid = one.search(dataset='spikes.times.npy')[0]",
@@ -158,6 +159,32 @@ def test_the_lines_that_it_says_set_the_official_client_up(
         timeout=300,
     )
     assert re.search(r"LOADED [1-9]", run.stdout), run.stdout[-1000:] + run.stderr[-3000:]
+
+
+def test_the_lines_that_it_says_set_our_client_up(served: Served, tmp_path: Path) -> None:
+    program = [
+        *_lines(served)["fascicle, in Python"],
+        "print('FOUND', len(sessions))",
+        "eid = one.search(dataset='spikes.times.npy')[0]",
+        "print('LISTED', len(one.list_datasets(eid)))",
+    ]
+    env = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "FASCICLE_ALYX_URL": served.url,
+        "FASCICLE_ALYX_USER": "admin",
+        "FASCICLE_ALYX_PASSWORD": served.password,
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", "\n".join(program)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=env,
+        timeout=300,
+    )
+    assert re.search(r"FOUND [1-9]", run.stdout), run.stderr[-3000:]
+    assert re.search(r"LISTED [1-9]", run.stdout), run.stderr[-3000:]
 
 
 def test_it_ends_cleanly_and_shows_the_password_no_second_time(

@@ -21,6 +21,7 @@ def setup_lines(config: HubConfig, user: str = ADMIN) -> dict[str, list[str]]:
         "fascicle, in Python": [
             "import fascicle",
             f'lab = fascicle.open("{url}")',
+            "sessions = fascicle.find(archives=[lab])",
             "from fascicle.one import ONE",
             f'one = ONE(base_url="{url}", username="{user}")',
         ],

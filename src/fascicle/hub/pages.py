@@ -88,7 +88,7 @@ def _json(value: Any) -> HttpResponse:
 
 
 def _terms(request: HttpRequest) -> dict[str, str]:
-    return {term: request.GET.get(term, "").strip()[:200] for term in TERMS}
+    return {term: request.GET.get(term, "").replace("\0", "").strip()[:200] for term in TERMS}
 
 
 def _start(request: HttpRequest) -> dict[str, Any]:
