@@ -31,6 +31,8 @@ class Filter:
         Given the rows and the text, returns fewer rows; raises `Refused` by `bad`.
     beside : sequence of str
         Other parameters whose texts the function is given too, by name.
+    verify : callable, optional
+        Given the text where nothing was found, raises `Refused` if that is because of a mistake.
     help : str
         What it means, for the schema.
     shape : dict
@@ -44,10 +46,12 @@ class Filter:
         help: str = "",
         shape: Schema | None = None,
         beside: Sequence[str] = (),
+        verify: Callable[[str], Any] | None = None,
     ) -> None:
         self.name = name
         self.narrow = narrow
         self.beside = tuple(beside)
+        self.verify = verify
         self.help = help
         self.shape = shape or {"type": "string"}
 

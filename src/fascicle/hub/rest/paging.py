@@ -59,6 +59,12 @@ def _link(request: HttpRequest, base: str, limit: int, offset: int) -> str:
     return f"{base}{request.path_info}?{query.urlencode()}"
 
 
+def key(name: str, query: QueryDict) -> str:
+    """Return under what the count of a list is kept: the parameters, whatever the page."""
+    asked = sorted(item for item in query.items() if item[0] not in ("limit", "offset"))
+    return f"{name} {asked}"
+
+
 def count(rows: Any, at: Window, found: int, key: str | None) -> int:
     """Return how many rows a list has.
 

@@ -111,6 +111,7 @@ class Resource:
     shapes: Mapping[str, tuple[Field, ...]] = field(init=False)
     needs: Mapping[str, tuple[str, ...]] = field(init=False)
     parameters: Mapping[str, Filter] = field(init=False)
+    _ready: dict[str, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Work out once what every request needs."""
@@ -166,8 +167,13 @@ class Resource:
         shared : mapping, optional
             What the fields need and is known already.
         """
+        return self._render(rows.values_list(*self.needs[shape]), shape, base, shared)
+
+    def _render(
+        self, rows: Any, shape: str, base: str, shared: Mapping[Any, Any] | None = None
+    ) -> list[dict[str, Any]]:
         fields, needs = self.shapes[shape], self.needs[shape]
-        found = list(rows.values_list(*needs))
+        found = list(rows)
         if not found:
             return []
         columns = dict(zip(needs, zip(*found, strict=True), strict=True))
@@ -188,14 +194,14 @@ class Resource:
         Refused
             With 404, if there is none.
         """
-        found = self.render(self.all().filter(**{column or self.lookup: key})[:1], shape, base)
+        found = self._render(self._rows(shape).filter(**{column or self.lookup: key}), shape, base)
         if not found:
             raise not_found(self.title)
         return found[0]
 
     def narrowed(self, request: HttpRequest) -> tuple[Any, list[str]]:
-        """Return the rows that a request asks for, in no order, and parameters without meaning."""
-        rows, unknown = self.all(), []
+        """Return the rows that a request asks for, as they are read, and unknown parameters."""
+        rows, unknown = self._rows("list"), []
         for name, text in request.GET.items():
             known = self.parameters.get(name)
             if known is None:
@@ -207,15 +213,33 @@ class Resource:
                 rows = known.apply(rows, text, request.GET)
         return rows, unknown
 
+    def _rows(self, shape: str) -> Any:
+        """Return all rows in order, with the columns of a shape.
+
+        Finding out the joins takes longer than many a query, so it is done once.
+        """
+        if self.rows is not None:
+            return self._with_columns(self.all(), shape)
+        ready = self._ready.get(shape)
+        if ready is None:
+            ready = self._ready[shape] = self._with_columns(self.all(), shape)
+        return ready
+
+    def _with_columns(self, rows: Any, shape: str) -> Any:
+        return rows.order_by(*(self.order or self.model._meta.ordering)).values_list(
+            *self.needs[shape]
+        )
+
     def list(self, request: HttpRequest) -> HttpResponse:
         """Answer a page of the list."""
         base = base_of(request)
         at = paging.window(request.GET)
         try:
             rows, unknown = self.narrowed(request)
-            ordered = rows.order_by(*(self.order or self.model._meta.ordering))
-            results = self.render(ordered[at.offset : at.offset + at.limit], "list", base)
-            key = f"{self.name}?{request.META['QUERY_STRING']}" if self.kept else None
+            results = self._render(rows[at.offset : at.offset + at.limit], "list", base)
+            if not results:
+                self._verify(request)
+            key = paging.key(self.name, request.GET) if self.kept else None
             count = paging.count(rows, at, len(results), key)
         except (DataError, OverflowError) as error:
             raise Refused(400, f"the database cannot compare these: {error}") from None
@@ -223,6 +247,13 @@ class Resource:
         body = {"count": count, "next": following, "previous": previous, "results": results}
         headers = {NOTICE: notice(_unknown(self, unknown))} if unknown else None
         return answer(body, headers=headers)
+
+    def _verify(self, request: HttpRequest) -> None:
+        """Tell a mistake from a search that finds nothing."""
+        for name, text in request.GET.items():
+            known = self.parameters.get(name)
+            if text and known is not None and known.verify is not None:
+                known.verify(text)
 
     def read(self, request: HttpRequest, key: Any) -> HttpResponse:
         """Answer one row."""

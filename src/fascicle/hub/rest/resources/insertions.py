@@ -13,7 +13,7 @@ from fascicle.hub.rest.resource import Resource
 from fascicle.hub.rest.resources.atlas import atlas_filters
 from fascicle.hub.rest.resources.datasets import within_insertion
 from fascicle.hub.rest.resources.parts import LIST, OBJECT, session_columns, session_info
-from fascicle.hub.rest.resources.searches import having, known_types, quality, worst
+from fascicle.hub.rest.resources.searches import having, of_types, quality, verify_types, worst
 
 _LINKS = ProbeInsertion.datasets.through
 
@@ -24,7 +24,7 @@ def _dataset_ids(page: Page) -> Sequence[Any]:
 
 
 def _dataset_types(rows: Any, text: str) -> Any:
-    for key in known_types("dataset_types", text):
+    for key in of_types(text):
         links = _LINKS.objects.filter(dataset__dataset_type=key)
         rows = rows.filter(pk__in=links.values("probeinsertion"))
     return rows
@@ -103,7 +103,7 @@ INSERTIONS = Resource(
         is_("project", "session__projects__name", "icontains"),
         is_("task_protocol", "session__task_protocol", "icontains"),
         Filter("tag", _tag, "part of the name of a tag of its datasets"),
-        Filter("dataset_types", _dataset_types, "dataset types, all of them"),
+        Filter("dataset_types", _dataset_types, "dataset types, all of them", verify=verify_types),
         Filter(
             "datasets",
             _datasets,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, Subquery, Value, When
 from django.db.models.functions import Concat, StrIndex
 
 from fascicle.hub.models import Dataset, DatasetType
@@ -12,14 +12,20 @@ from fascicle.hub.rest.answers import Refused
 from fascicle.hub.rest.filters import choice_of, items_of
 
 
-def known_types(name: str, text: str) -> list[Any]:
-    """Return the ids of dataset types by their names."""
-    wanted = items_of(name, text)
-    found = dict(DatasetType.objects.filter(name__in=wanted).values_list("name", "pk"))
-    missing = [item for item in wanted if item not in found]
-    if missing:
-        raise Refused(400, f"{name}: there is no dataset type {', '.join(missing)}.")
-    return [found[item] for item in wanted]
+def of_types(text: str) -> list[Any]:
+    """Return, for each of some dataset types, the condition for being of it."""
+    return [
+        Subquery(DatasetType.objects.filter(name=item).order_by().values("pk")[:1])
+        for item in items_of("dataset_types", text)
+    ]
+
+
+def verify_types(text: str) -> None:
+    """Refuse dataset types that there are not."""
+    wanted = items_of("dataset_types", text)
+    found = set(DatasetType.objects.filter(name__in=wanted).values_list("name", flat=True))
+    if missing := [item for item in wanted if item not in found]:
+        raise Refused(400, f"dataset_types: there is no dataset type {', '.join(missing)}.")
 
 
 def quality(name: str, text: str) -> int:

@@ -23,7 +23,7 @@ from fascicle.hub.rest.filters import (
 from fascicle.hub.rest.resource import Resource
 from fascicle.hub.rest.resources.atlas import atlas_filters
 from fascicle.hub.rest.resources.parts import LIST
-from fascicle.hub.rest.resources.searches import having, known_types, quality, worst
+from fascicle.hub.rest.resources.searches import having, of_types, quality, verify_types, worst
 from fascicle.hub.rest.resources.within import (
     datasets_of,
     insertions_of,
@@ -33,7 +33,7 @@ from fascicle.hub.rest.resources.within import (
 
 
 def _dataset_types(rows: Any, text: str) -> Any:
-    for key in known_types("dataset_types", text):
+    for key in of_types(text):
         owners = Dataset.objects.filter(dataset_type=key, session__isnull=False)
         rows = rows.filter(pk__in=owners.order_by().values("session"))
     return rows
@@ -137,7 +137,7 @@ SESSIONS = Resource(
         is_("procedures", "procedures__name", "icontains"),
         each("users", "users__username", "users' names, all of them"),
         days("date_range", "date"),
-        Filter("dataset_types", _dataset_types, "dataset types, all of them"),
+        Filter("dataset_types", _dataset_types, "dataset types, all of them", verify=verify_types),
         Filter(
             "datasets",
             _datasets,
