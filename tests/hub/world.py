@@ -79,7 +79,7 @@ aggregate, made = Dataset.objects.get_or_create(
         "content_type": ContentType.objects.get_for_model(Subject), "object_id": subject.pk})
 if made:
     FileRecord.objects.create(dataset=aggregate, data_repository=hub, exists=True,
-        relative_path=f"aggregates/{aggregate.collection}/{aggregate.name}")
+        relative_path=f"{aggregate.collection}/{aggregate.name}")
 Subject.objects.filter(pk=subject.pk).update(
     responsible_user=user, description="subject 0", reference_weight=23.5)
 other = Subject.objects.exclude(pk=subject.pk).order_by("nickname").first()
