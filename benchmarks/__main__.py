@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
-from benchmarks import asking, imports, indexing, loading, machine, page, projects, transfers
+from benchmarks import asking, hub, imports, indexing, loading, machine, page, projects, transfers
 from benchmarks.bench import ROOT, Bench
 from benchmarks.process import Workers
 from benchmarks.table import markdown, text
@@ -26,8 +26,9 @@ PARTS = {
     "load": loading,
     "transfer": transfers,
     "project": projects,
+    "hub": hub,
 }
-LETTERS = dict(zip("iabctp", PARTS, strict=True))
+LETTERS = dict(zip("iabctph", PARTS, strict=True))
 
 
 def main() -> int:
@@ -52,7 +53,7 @@ def main() -> int:
         workers.compile()
         large = options.large if options.large is not None else not options.quick
         bench = Bench(workers, data, work, quick=options.quick, large=large)
-        bench.cases = options.cases
+        bench.cases, bench.hub_large = options.cases, options.hub_large
         for name in options.only:
             PARTS[name].run(bench)
     finally:
@@ -73,6 +74,11 @@ def _options() -> argparse.Namespace:
         "--large",
         action=argparse.BooleanOptionalAction,
         help="the tables of 6 million rows, where ONE-api needs minutes and 4.2 GB",
+    )
+    parser.add_argument(
+        "--hub-large",
+        action="store_true",
+        help="the hub also with 80,000 sessions and 6 million datasets, which take an hour to make",
     )
     parser.add_argument(
         "--only",
@@ -105,7 +111,7 @@ def _options() -> argparse.Namespace:
 
 def _peers(options: argparse.Namespace) -> dict[str, Path | None]:
     """Return the Pythons of those peers that the chosen parts ask."""
-    wanted = {"one"} if set(options.only) - {"project"} else set()
+    wanted = {"one"} if set(options.only) - {"project", "hub"} else set()
     wanted |= {"allen"} if "project" in options.only else set()
     return {name: None if options.no_peer else _peer(name) for name in sorted(wanted)}
 

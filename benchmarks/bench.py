@@ -32,6 +32,8 @@ class Bench:
         Small sizes, to see that it works.
     large : bool
         Also the tables of 6 million rows.
+    hub_large : bool
+        Also a hub with 6 million datasets.
     cases : str
         A pattern: of the transfers only those whose heading and name match it.
     rows : list of Row
@@ -47,6 +49,7 @@ class Bench:
     work: Path
     quick: bool = False
     large: bool = True
+    hub_large: bool = False
     cases: str = ""
     rows: list[Row] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)

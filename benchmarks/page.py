@@ -21,6 +21,7 @@ SMALL, FILES, S3 = (
     r"\(t\) (.* MB), over HTTP",
     r"\(t\) (.* MB), over S3",
 )
+HUB = r"\(h\) (2,000 sessions, .*), PostgreSQL$"
 #: Which rows are shown: heading, what the row begins with, and how it is called.
 LINES = [
     (INDEX, "first index", "{0}"),
@@ -45,7 +46,26 @@ LINES = [
         "five tables of a release ({0}), not the first time",
     ),
     (r"\(p\) ids", "from before", "ids of its units in VISp, cold"),
+    (HUB, "sessions, 250 rows, 8", "a hub of {0}: 250 sessions of a list, processor time"),
+    (HUB, "sessions by dataset type and lab, 8", "the same: sessions by dataset type and lab"),
+    (HUB, "one session in full, 8", "the same: one session in full"),
+    (HUB, "insertions by region, 8", "the same: probe insertions by brain region"),
+    (HUB, "memory", "the same: memory of two processes, without PostgreSQL"),
+    (r"\(h\) first start", "PostgreSQL, ", "first start of a hub with a small lab, on PostgreSQL"),
 ]
+#: Columns: what they are called in results, and which of the versions is theirs.
+PEERS = [
+    (("ONE-api",), "ONE-api", "ONE-api"),
+    (("AllenSDK", "AllenSDK's way"), "AllenSDK", "allensdk"),
+    (("Alyx 3.6.1, measured before",), "Alyx 3.6.1*", ""),
+]
+
+
+ALYX = (
+    "\\* Alyx with PostgreSQL and as many rows, measured once on a machine with two cores: those "
+    "are constants, not measured here. Processor time is that of all processes for one answer, the "
+    "database's included, with 8 connections."
+)
 
 
 def update(readme: Path, results: Path) -> None:
@@ -87,19 +107,29 @@ def table(runs: list[dict[str, Any]], names: list[str]) -> str:
         "second pass for the checksum. The whole tables, with curl, memory, processor time and "
         f"warm answers, are {links}; [how it is measured](benchmarks/README.md)."
     )
-    one, allen = (
-        f"{name} {(about.get(name) or {}).get(package, '')}".strip()
-        for name, package in (("ONE-api", "ONE-api"), ("AllenSDK", "allensdk"))
-    )
-    lines = [_wrapped(intro), "", f"| | fascicle | {one} | {allen} |", "|---|--:|--:|--:|"]
+    lines = []
     for pattern, begin, label in LINES:
         found = [line for run in runs if (line := _line(run, pattern, begin, label))]
         lines += found[-1:]
-    return "\n".join(lines) + "\n"
+    shown = [i for i in range(len(PEERS)) if any(line[2 + i] for line in lines)]
+    titles = []
+    for i in shown:
+        _, name, package = PEERS[i]
+        titles.append(f"{name} {(about.get(name) or {}).get(package, '')}".strip())
+    out = [
+        _wrapped(intro),
+        "",
+        f"| {' | '.join(['', 'fascicle', *titles])} |".replace("|  |", "| |"),
+    ]
+    out.append("|---|--:|" + "--:|" * len(shown))
+    out += [f"| {' | '.join([*line[:2], *(line[2 + i] for i in shown)])} |" for line in lines]
+    if any(line[-1] for line in lines):
+        out += ["", _wrapped(ALYX)]
+    return "\n".join(out) + "\n"
 
 
-def _line(run: dict[str, Any], pattern: str, begin: str, label: str) -> str:
-    """Return a line of the table, or nothing where a run has not measured it."""
+def _line(run: dict[str, Any], pattern: str, begin: str, label: str) -> list[str]:
+    """Return the cells of a line, or nothing where a run has not measured it."""
     columns: list[str] = []
     match = None
     for row in run["rows"]:
@@ -109,10 +139,10 @@ def _line(run: dict[str, Any], pattern: str, begin: str, label: str) -> str:
         elif match and _is(row["what"], begin):
             cells = [_cell(row, row["ours"])]
             values = {columns[0]: row["peer"], **row.get("others", {})}
-            for names in (("ONE-api",), ("AllenSDK", "AllenSDK's way")):
+            for names, _, _ in PEERS:
                 cells.append(next((_cell(row, values[n]) for n in names if n in values), ""))
-            return f"| {label.format(*match.groups())} | {' | '.join(cells)} |"
-    return ""
+            return [label.format(*match.groups()), *cells]
+    return []
 
 
 def _is(what: str, begin: str) -> bool:

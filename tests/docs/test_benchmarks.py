@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from benchmarks import hub as hub_bench
 from benchmarks import page, payload
 from benchmarks.network.nginx import Plain
 from benchmarks.process import Workers
@@ -82,7 +83,23 @@ def test_the_table_of_the_readme(tmp_path: Path) -> None:
     assert (
         "| 2 files of 5 MB over S3, blake2b: no delay | 400 MB/s | 390 MB/s | 100 MB/s |" in written
     )
+    assert "| | fascicle | ONE-api 3.6.1 | AllenSDK 2.16.2 |" in written
     assert page.BEGIN in (ROOT / "README.md").read_text()
+
+
+def test_a_column_without_a_value_is_left_out(tmp_path: Path) -> None:
+    rows = made_up()[:2]
+    hub = "(h) 2,000 sessions, 60,000 datasets, 750 insertions, PostgreSQL"
+    alyx = Row("one session in full, 8 connections", Value([0.004]), Value([0.076]))
+    about = {"date": "2030-01-02 03:04", "machine": {"cpu": "x", "cores": "2", "system": "L"}}
+    for more, columns in (([], "ONE-api"), ([Row(hub, columns=(hub_bench.ALYX,)), alyx], "Alyx")):
+        run = {**about, "rows": [row.to_json() for row in [*rows, *more]]}
+        lines = page.table([run], ["latest"]).splitlines()
+        table = [line for line in lines if line.startswith("|")]
+        assert "AllenSDK" not in table[0] and columns in table[0]
+        assert len({line.count("|") for line in table}) == 1
+    assert "| the same: one session in full | 4 ms |  | 76.0 ms |" in lines
+    assert "constants, not measured here" in lines[-2] + lines[-1]
 
 
 def test_every_way_of_ours_brings_what_a_server_has(tmp_path: Path) -> None:
