@@ -7,8 +7,9 @@ it, and none of a request that was not answered is there in part.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Q
@@ -35,6 +36,7 @@ from fascicle.hub.setup import REPOSITORY, current
 
 PROTECTED = "One or more datasets is protected"
 _MOST_SYNCED = 20_000
+_WRITTEN = ("hash", "file_size", "version", "qc", "default_dataset", "auto_datetime")
 
 Protection = list[dict[str, list[dict[str, bool]]]]
 
@@ -197,10 +199,11 @@ class _Writer:
         self.protected = set(protected.order_by())
         self.written: list[tuple[Entry, Dataset]] = []
         self.patched: set[UUID] = set()
-        self.fresh: set[UUID] = set()
+        self.fresh: list[Dataset] = []
+        self.changed: list[Dataset] = []
 
     def write(self, entry: Entry) -> Dataset:
-        """Write one dataset."""
+        """Make or change one dataset; `finish` writes it."""
         row = self.known.get((entry.collection, entry.name, entry.revision))
         if row is None:
             row = self._new(entry)
@@ -238,11 +241,8 @@ class _Writer:
         )
         if owner.session is not None:
             path = natural_path(None, None, None, entry.collection, entry.revision, entry.name)
-            key = UUID(bytes=identity.dataset_id(owner.session.pk.bytes, path))
-            if not Dataset.objects.filter(pk=key).exists():
-                row.pk = key
-        row.save(force_insert=True)
-        self.fresh.add(row.pk)
+            row.pk = UUID(bytes=identity.dataset_id(owner.session.pk.bytes, path))
+        self.fresh.append(row)
         return row
 
     def _change(self, row: Dataset, entry: Entry) -> None:
@@ -267,10 +267,22 @@ class _Writer:
         if entry.qc is not None:
             row.qc = entry.qc
         row.default_dataset = entry.default
-        row.save()
+        row.auto_datetime = datetime.now()
+        self.changed.append(row)
+
+    def _save(self) -> None:
+        """Write the datasets, all at once."""
+        ids = [row.pk for row in self.fresh]
+        taken = set(Dataset.objects.filter(pk__in=ids).values_list("pk", flat=True))
+        for row in self.fresh:
+            if row.pk in taken:  # another dataset had this place once, and was renamed
+                row.pk = uuid4()
+        Dataset.objects.bulk_create(self.fresh, batch_size=500)
+        Dataset.objects.bulk_update(self.changed, _WRITTEN, batch_size=500)
 
     def finish(self, places: Sequence[DataRepository]) -> None:
-        """Write the copies, and what follows from datasets and copies."""
+        """Write the datasets, their copies, and what follows from both."""
+        self._save()
         ids = [row.pk for _, row in self.written]
         known = {
             (record.dataset_id, record.data_repository_id): record
