@@ -113,6 +113,8 @@ def test_null_characters_are_refused(ask: Asker) -> None:
         ("/insertions", {"session": "foo"}, {"session": ["Enter a valid UUID."]}),
         ("/sessions", {"number": "one"}, {"number": ["Enter a number."]}),
         ("/sessions", {"number": "9" * 60}, {"number": ["Enter a number."]}),
+        ("/sessions", {"number": "nan"}, {"number": ["Enter a number."]}),
+        ("/sessions", {"number": "1.5"}, {"number": ["Enter a whole number."]}),
         ("/datasets", {"date": "2020-13-45"}, {"date": ["Enter a valid date."]}),
     ],
 )

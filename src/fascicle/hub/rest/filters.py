@@ -141,7 +141,10 @@ def value_of(name: str, field: Any, text: str) -> Any:
     if isinstance(field, models.IntegerField) and field.choices:
         return choice_of(name, field, text)
     if isinstance(field, (models.IntegerField, models.FloatField)):
-        return number_of(name, text)
+        number = number_of(name, text)
+        if isinstance(number, float) and isinstance(field, models.IntegerField):
+            raise bad(name, "Enter a whole number.")
+        return number
     if isinstance(field, models.DateTimeField):
         return time_of(name, text)
     if isinstance(field, models.DateField):

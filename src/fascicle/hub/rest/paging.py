@@ -7,7 +7,6 @@ filter of the request. A limit or an offset that is no number is ignored, as Aly
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest, QueryDict
@@ -17,7 +16,7 @@ LARGEST = 1000
 SLOW = 0.02  # seconds; a count that takes longer is kept for as long as nothing changes
 KEPT = 1024
 
-_counts: OrderedDict[str, tuple[int, int]] = OrderedDict()
+_counts: dict[str, tuple[int, int]] = {}
 
 
 class Window(NamedTuple):
@@ -82,16 +81,16 @@ def count(rows: Any, at: Window, found: int, key: str | None) -> int:
     """
     if (found or not at.offset) and found < at.limit:
         return at.offset + found
-    generation = _generation() if key in _counts else None
-    if key is not None and generation is not None and _counts[key][0] == generation:
-        return _counts[key][1]
+    kept = _counts.get(key) if key is not None else None
+    generation = _generation() if kept is not None else None
+    if kept is not None and kept[0] == generation:
+        return kept[1]
     began = time.perf_counter()
     total = int(rows.count())
     if key is not None and time.perf_counter() - began > SLOW:
         _counts[key] = (_generation() if generation is None else generation, total)
-        _counts.move_to_end(key)
-        while len(_counts) > KEPT:
-            _counts.popitem(last=False)
+        if len(_counts) > KEPT:
+            _counts.clear()  # at once: threads share it, and each step of theirs must hold
     return total
 
 
