@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -148,8 +149,11 @@ def test_other_modes(mode: str, hub: HubServer) -> None:
         {"datasets": "spikes.times.npy"},
         {"datasets": ["spikes.times.npy", "_ibl_trials.table.pqt"]},
         {"task": "ephys", "project": "brainwide", "dataset": "spikes"},
+        {"dataset": "spikes.(times|amps)"},
+        {"dataset": ["spikes.t.*s", "alf/"]},
         {"number": 1},
         {"number": [1, 2]},
+        {"number": np.array([1, 2])},
         {"date_range": ["2020-01-01", None]},
         {"date_range": [None, "2022-12-31"]},
         {"proj": "brainwide"} | {},
@@ -204,6 +208,9 @@ def test_pages(one: OneAlyx, local: One) -> None:
 def test_unknown_terms(one: OneAlyx) -> None:
     with pytest.raises(SearchTermError, match="Invalid"):
         one.search(nonsense=1)
+    for expression in ("^alf/.*", ["a.*b", "c.*d"]):
+        with pytest.raises(SearchTermError, match="by one of their names"):
+            one.search(dataset=expression)
     with pytest.raises(HTTPError):
         one.search(django="session__password,1")
     terms = one.search_terms()
@@ -315,6 +322,23 @@ def test_nothing_is_fetched_twice(one: OneAlyx, ephys: UUID, connect: Any) -> No
     for again in (one, connect()):
         assert again.load_object(ephys, "trials", collection="alf", download_only=True) == files
     assert [f.stat().st_mtime_ns for f in files] == before
+
+
+def test_threads_share_an_object(one: OneAlyx, local: One) -> None:
+    eids = one.search(dataset="trials.table")
+
+    def load(eid: UUID) -> int:
+        one.search(limit=3)
+        one.search(query_type="local")
+        return len(one.load_object(eid, "trials", collection="alf", download_only=True))
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
+        warnings.simplefilter("ignore")
+        counts = list(pool.map(load, eids * 3))
+        expected = [
+            len(local.load_object(e, "trials", collection="alf", download_only=True)) for e in eids
+        ]
+    assert counts == expected * 3
 
 
 def test_revisions(one: OneAlyx, local: One, ephys: UUID) -> None:

@@ -177,7 +177,7 @@ def test_answers_of_ids_and_paths_load_no_tables(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        ("one.api", ["ONE", "One"]),
+        ("one.api", ["ONE", "One", "OneAlyx"]),
         ("one.params", ["CACHE_DIR_DEFAULT", "get", "setup", "get_cache_dir", "default"]),
         ("one.util", ["filter_datasets", "parse_id", "index_last_before", "autocomplete"]),
         ("one.converters", ["ConversionMixin", "datasets2records", "path_from_dataset"]),
@@ -194,7 +194,7 @@ def test_module_paths(module: str, names: list[str]) -> None:
 
 
 def test_public_names() -> None:
-    assert set(fascicle.one.__all__) == {"ONE", "One"}
+    assert set(fascicle.one.__all__) == {"ONE", "One", "OneAlyx"}
 
 
 # -- settings --------------------------------------------------------------------------------------

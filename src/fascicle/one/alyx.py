@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,6 +113,7 @@ class OneAlyx(RemoteSearchMixin, DatabaseMixin, One):
 
     def _begin(self) -> None:
         """Forget what a server told."""
+        self._lock = threading.RLock()
         self._tag: str | None = None
         self._fresh = Fresh()
         self._unsaved = Fresh()
@@ -128,7 +130,12 @@ class OneAlyx(RemoteSearchMixin, DatabaseMixin, One):
 
     def __reduce__(self) -> tuple[Any, ...]:
         names = ("_web_client", "accept_mismatch", "cache_dir", "_tables_dir", "mode", "wildcards")
-        more = ("record_loaded", "_tag", *(["uuid_filenames"] * ("uuid_filenames" in vars(self))))
+        more = (
+            "record_loaded",
+            "_tag",
+            "_home_tables",
+            *(["uuid_filenames"] * ("uuid_filenames" in vars(self))),
+        )
         return _remade, (type(self), {k: getattr(self, k) for k in (*names, *more)})
 
     @property
@@ -209,6 +216,10 @@ class OneAlyx(RemoteSearchMixin, DatabaseMixin, One):
 
     def _fold(self) -> None:
         """Put what the server told since into the open index and tables."""
+        with self._lock:
+            self._fold_in()
+
+    def _fold_in(self) -> None:
         fresh, self._fresh = self._fresh, Fresh()
         if not fresh:
             return
@@ -311,9 +322,11 @@ class OneAlyx(RemoteSearchMixin, DatabaseMixin, One):
         if self._tag is None and tag:
             self._home_tables = self._tables_dir
         self._tables_dir = folder
-        self._fresh, self._tag = Fresh(), tag
-        if tag:
-            self._unsaved = Fresh()
+        told, self._fresh, self._unsaved = self._fresh, self._unsaved, Fresh()
+        self._fresh.update(told)
+        self._tag = tag
+        if tag:  # its tables stay as they are
+            self._fresh = Fresh()
         self._open()
         loaded: datetime | None = self._tables["_meta"]["loaded_time"]
         return loaded
@@ -373,6 +386,5 @@ def _remade(kind: type[OneAlyx], state: dict[str, Any]) -> OneAlyx:
     cache_dir, tables_dir = state.pop("cache_dir"), state.pop("_tables_dir")
     One.__init__(one, cache_dir, state.pop("mode"), state.pop("wildcards"), tables_dir)
     one._tag = tag
-    one._home_tables = cache_dir
     one.__dict__.update(state)
     return one

@@ -38,7 +38,7 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
     cache_dir : path, optional
         The folder; default: that of the server that was set up, or ``~/Downloads/ONE``.
     mode : {'local'}
-        This version works on local folders alone.
+        A folder knows no other.
     wildcards : bool
         Whether names are matched with ``*`` and ``?``; otherwise with regular expressions.
     tables_dir : path, optional
@@ -214,8 +214,8 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
         """
         if kwargs.pop("tag", None) is not None:
             raise ConfigurationError(
-                "tables of a tag come from a server, and this version works on local folders alone",
-                hint="leave tag out",
+                "tables of a tag come from a server, and this is a local folder",
+                hint="leave tag out; ONE(base_url=URL) connects to a server",
             )
         if kwargs:
             raise TypeError(f"load_cache() got an unexpected argument {next(iter(kwargs))!r}")
@@ -469,6 +469,14 @@ class _Factory:
 
 
 ONE = _Factory()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "OneAlyx":  # it is built on what is here
+        from fascicle.one.alyx import OneAlyx
+
+        return OneAlyx
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _version() -> str:

@@ -124,8 +124,9 @@ class Local:
             return
         if query_type == "remote":
             raise ConfigurationError(
-                "query_type='remote' needs a server, and this version works on local folders alone",
-                hint="leave query_type out, or give query_type='local'",
+                "query_type='remote' needs a server, and this is a local folder",
+                hint="leave query_type out, or give query_type='local'; ONE(base_url=URL) connects "
+                "to a server",
             )
         raise SearchTermError(f"query_type={query_type!r} is unknown", hint="query_type='local'")
 

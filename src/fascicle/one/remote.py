@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ _ASKED: ContextVar[tuple[int, str] | None] = ContextVar("_ASKED", default=None)
 #: Bounds of dates where there is none.
 _FIRST, _LAST = "1677-09-22", "2262-04-10"
 _KEPT = 64
+#: What makes an expression of a text, but for the dot that each file name has.
+_SPECIAL = frozenset("\\^$*+?{}[]|()")
 #: Terms that a server compares as a whole, and where its query language has their values.
 _ONE_OF = {"subject": "subject__nickname__in", "lab": "lab__name__in", "number": "number__in"}
 _ONE_OF_SESSION = {
@@ -48,6 +51,7 @@ class Server(Local):
 
     _tag: str | None
     _fresh: Fresh
+    _lock: threading.RLock
     _served_before: dict[UUID, tuple[Any, ServedContents]]
 
     @property
@@ -101,6 +105,10 @@ class Server(Local):
         record = self._read("sessions", eid)
         if record is None:
             return None
+        with self._lock:
+            return self._contents_of(eid, record)
+
+    def _contents_of(self, eid: UUID, record: Mapping[str, Any]) -> ServedContents:
         before = self._served_before.get(eid)
         if before is not None and before[0] == record:
             if self._is_touched():  # by somebody who may have taken the rows out
@@ -160,8 +168,14 @@ class Server(Local):
         for term, value in query.items():
             if term == "date_range":
                 out[term] = _days(value)
-            elif term == "dataset" and "dataset" not in fields:
-                django += _having(terms.texts(term, value), wildcards=self.wildcards)
+            elif term == "dataset":
+                words = terms.texts(term, value)
+                if "dataset" not in fields:
+                    django += _having(words, wildcards=self.wildcards)
+                else:
+                    plain = [w for w in words if not self.wildcards or not _SPECIAL & set(w)]
+                    django += _matching([w for w in words if w not in plain])
+                    out |= {"dataset": plain} if plain else {}
             else:
                 name = "lab" if term == "laboratory" else term
                 _put(out, django, name, value, _ONE_OF)
@@ -255,7 +269,11 @@ def _put(
     out: dict[str, Any], django: list[str], name: str, value: Any, one_of: Mapping[str, str]
 ) -> None:
     """Put one term into a query: several values of what is compared as a whole are alternatives."""
-    several = not isinstance(value, str | bytes | Mapping) and terms.as_list(value) != [value]
+    several = (
+        isinstance(value, Iterable)
+        and not isinstance(value, str | bytes | Mapping)
+        and getattr(value, "ndim", 1) > 0
+    )
     values = [_plain(v) for v in terms.as_list(value)] if several else []
     if not several:
         out[name] = _plain(value)
@@ -278,6 +296,24 @@ def _with(out: dict[str, Any], django: list[str]) -> dict[str, Any]:
     if django:
         out["django"] = ",".join(django)
     return out
+
+
+def _matching(expressions: Sequence[str]) -> list[str]:
+    """Return the query for sessions with datasets whose names match an expression, on a hub.
+
+    Raises
+    ------
+    SearchTermError
+        There are several, or it is about folders: the server cannot be asked for these.
+    """
+    for text in expressions:
+        if "/" in text or text.startswith("^") or "," in text or len(expressions) > 1:
+            raise SearchTermError(
+                f"dataset={text!r}: a server finds datasets by an expression only by one of their "
+                "names",
+                hint="one.load_cache(), and then query_type='local', searches by all expressions",
+            )
+    return [f"data_dataset_session_related__name__regex,{text}" for text in expressions]
 
 
 def _having(wanted: Sequence[str], *, wildcards: bool) -> list[str]:
