@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -63,6 +64,8 @@ def serve(
         raise ConfigurationError(f"there is no folder {config.folder}")
     # The address comes first: it is what most often fails, and a port of 0 is known only then.
     with listen(config) as sock:
+        # So that an import under way ends too; gunicorn has a handler of its own later.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         config = with_port(config, sock.getsockname()[1])
         seen = start(config, first=first, imported=imported, progress=progress)
         run(config, sock, seen=seen, ready=ready)

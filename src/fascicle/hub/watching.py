@@ -64,6 +64,9 @@ def import_apart(config: HubConfig, *, progress: bool = False) -> ImportReport:
             f"the import of {config.folder} ended with code {process.exitcode}",
             hint="fascicle hub import FOLDER --debug says more",
         ) from None
+    except BaseException:  # we are to stop: so is the import
+        process.terminate()
+        raise
     finally:
         ours.close()
     process.join()
