@@ -14,6 +14,10 @@ class HubApp(AppConfig):
     verbose_name = "Lab"
     default_auto_field = "django.db.models.BigAutoField"
 
+    def ready(self) -> None:
+        """Let no connection be made whose statements cannot be stopped."""
+        from fascicle.hub.rest import lookups  # noqa: F401
+
 
 class HubAdminApp(AdminConfig):
     """Django's admin, with its tables in an order that a lab understands."""

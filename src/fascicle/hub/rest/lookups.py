@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import connections
 from django.db.backends.signals import connection_created
 from django.db.models import CharField, Lookup, TextField
 from django.db.models.fields.json import (
@@ -75,6 +76,9 @@ def _prepare(sender: object, connection: Any, **_: object) -> None:
 
 
 connection_created.connect(_prepare, dispatch_uid="fascicle.hub.lookups")
+for _open in connections.all(initialized_only=True):  # of this thread, made before
+    if _open.connection is not None:
+        _prepare(None, _open)
 
 
 class _Exact:
