@@ -184,6 +184,21 @@ def test_offline(archive: AlyxArchive, monkeypatch: pytest.MonkeyPatch) -> None:
         other.bring([DatasetRef(session.eid, second)])
 
 
+def test_a_tag_offline(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASCICLE_OFFLINE", "1")
+    with pytest.raises(OfflineError):
+        fascicle.open(hub.url, version=TAG)
+    monkeypatch.delenv("FASCICLE_OFFLINE")
+    eids = fascicle.open(hub.url, version=TAG).catalogue().eids()
+    monkeypatch.setenv("FASCICLE_OFFLINE", "1")
+    with pytest.warns(RuntimeWarning, match="an earlier answer of it is used"):
+        assert fascicle.open(hub.url, version=TAG).catalogue().eids() == eids
+    archive = AlyxArchive(hub.url, tag=TAG)
+    archive.alyx.clear_rest_cache()
+    with pytest.warns(IncompleteWarning, match="cannot be asked for newer tables"):
+        assert archive.catalogue().eids() == eids
+
+
 def test_no_server_and_nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASCICLE_ALYX_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("FASCICLE_ALYX_TOKEN", "x")

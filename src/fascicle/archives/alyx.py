@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fascicle import settings
 from fascicle.archives import offered
@@ -19,6 +19,7 @@ from fascicle.archives.served import Held, ServedArchive, web_path
 from fascicle.catalogue.remote import Gone, RemoteStore
 from fascicle.errors import (
     ConfigurationError,
+    FascicleError,
     HTTPError,
     IncompleteWarning,
     LoginError,
@@ -106,7 +107,7 @@ class AlyxArchive(ServedArchive):
         except (ServerError, OfflineError) as error:
             kept = RemoteStore(folder / "catalogue", server).open()
             if kept is None:
-                return self._from_tables(folder)
+                return self._from_tables(folder, silence=error)
             warnings.warn(
                 f"{self.base_url} cannot be asked what has changed; its catalogue is as it was "
                 f"fetched last: {error.message}",
@@ -128,22 +129,51 @@ class AlyxArchive(ServedArchive):
             "https://…/manifests/NAME_project_manifest_v1.0.0.json a release",
         )
 
-    def _from_tables(self, folder: Path) -> Catalogue:
-        """Return the catalogue of the tables that the server offers."""
+    def _from_tables(self, folder: Path, silence: FascicleError | None = None) -> Catalogue:
+        """Return the catalogue of the tables that the server offers.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            Where it is kept.
+        silence : FascicleError, optional
+            Why the server is not to be asked: the tables are those of last time.
+        """
+        note = folder / f"newest-{sha256(self.version.encode()).hexdigest()[:16]}.txt"
+        info: dict[str, Any] = {}
         try:
+            if silence is not None:
+                raise silence
             info = offered.info_of(self.alyx, self.version or None)
+            made = f"{self.base_url} {self.version} {info.get('date_created')} {info.get('origin')}"
         except HTTPError as error:
             raise self._is_none(error) from error
-        made = f"{self.base_url} {self.version} {info.get('date_created')} {info.get('origin')}"
+        except (ServerError, OfflineError) as error:
+            if not note.is_file():
+                raise
+            silence = error
+            made = note.read_text(encoding="utf-8")
+            warnings.warn(
+                f"{self.base_url} cannot be asked for newer tables: {error.message}",
+                IncompleteWarning,
+                stacklevel=5,
+            )
 
         def columns() -> Any:
             from fascicle.catalogue.tables import read
 
+            if silence is not None:
+                raise silence  # what was kept is gone
             place = folder / "tables"
             offered.bring(self.alyx, info, place, self.version or None)
             return read(place)
 
-        return kept_catalogue(made.encode(), "alyx tables", [folder], columns, root=self._store)
+        found = kept_catalogue(made.encode(), "alyx tables", [folder], columns, root=self._store)
+        if silence is None:
+            part = note.with_name(f".{uuid4().hex}.part")
+            part.write_text(made, encoding="utf-8")
+            os.replace(part, note)
+        return found
 
     # -- where the files are -----------------------------------------------------------------------
 
