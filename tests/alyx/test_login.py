@@ -6,19 +6,28 @@ import json
 import logging
 import os
 import pickle
+import socket
 import stat
 import subprocess
 import sys
 import threading
 import time
 import traceback
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fascicle.alyx import AlyxClient, Secret, credentials, params
-from fascicle.errors import HTTPError, LoginError, LoginNeeded
+from fascicle.errors import (
+    BadAnswerError,
+    ConfigurationError,
+    HTTPError,
+    LoginError,
+    LoginNeeded,
+    ServerError,
+)
 
 from .conftest import PASSWORD, TOKEN, FakeAlyx, Said, client_of
 
@@ -159,6 +168,73 @@ def test_with_a_token(server: FakeAlyx, tmp_path: Path, caplog: pytest.LogCaptur
     assert server.logins == 0
 
 
+def told_nothing(server: FakeAlyx) -> bool:
+    """Whether a server was asked at most whether it is there."""
+    return all(
+        (asked.method, asked.path) == ("GET", "/auth-token")
+        and not asked.body
+        and "authorization" not in asked.headers
+        for asked in server.log
+    )
+
+
+def test_no_server_to_log_in_to(tmp_path: Path) -> None:
+    """Who mistyped an address is not sent to look for a password."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+    alyx = AlyxClient(f"http://127.0.0.1:{port}", cache_dir=tmp_path, silent=True)
+    with pytest.raises(ServerError, match=r"no answer from .* refused"):
+        alyx.get("/x")
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_server_of_another_kind(server: FakeAlyx, tmp_path: Path, status: int) -> None:
+    page = Said(b"<html><title>Welcome</title></html>", status)
+    server.faults.extend([page, page])
+    alyx = client_of(server, tmp_path, username=None, password=None)
+    with pytest.raises(BadAnswerError, match=r"seems to be no Alyx.*\(Welcome\)") as caught:
+        alyx.get("/x")
+    assert caught.value.hint
+    assert told_nothing(server)
+
+
+def test_the_password_that_is_known_to_all(server: FakeAlyx, tmp_path: Path) -> None:
+    """The tutorial names no user with it; copies of the public server have the account."""
+    server.users["intbrainlab"] = ("international", "public-token")
+    alyx = client_of(server, tmp_path, username=None, password="international")
+    assert alyx.user == "intbrainlab"
+    params.setup(server.url, username="test_user")  # whoever is set up is meant
+    with pytest.raises(LoginError, match='password of "test_user"'):
+        client_of(server, tmp_path, username=None, password="international")
+    with pytest.raises(LoginNeeded, match="no user name is known"):
+        other = server.url.replace("127.0.0.1", "localhost")
+        AlyxClient(other, password="another", cache_dir=tmp_path, silent=True)
+
+
+def test_settings_that_cannot_be_kept(
+    server: FakeAlyx,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    place = tmp_path / "file" / ".one"
+    place.parent.write_text("no folder")
+    monkeypatch.setattr(params, "get_params_dir", lambda: place)
+    with pytest.raises(ConfigurationError, match="cannot be kept in") as caught:
+        params.setup(server.url)
+    assert "base_url=" in caught.value.hint
+    alyx = client_of(server, tmp_path)
+    assert alyx.is_logged_in
+    assert "is not kept" in caplog.text
+
+
+def test_an_address_without_tls(server: FakeAlyx, tmp_path: Path) -> None:
+    address = server.url.removeprefix("http://")
+    with pytest.raises(ServerError, match="no trusted connection") as caught:
+        AlyxClient(address, "test_user", PASSWORD, cache_dir=tmp_path, silent=True)
+    assert server.url in caught.value.hint
+
+
 def test_nobody_to_ask(server: FakeAlyx, tmp_path: Path) -> None:
     for silent in (True, False):
         alyx = client_of(server, tmp_path, username=None, password=None, silent=silent)
@@ -200,7 +276,8 @@ def test_no_prompt_without_a_terminal(server: FakeAlyx, tmp_path: Path) -> None:
     )
     assert run.returncode == 1
     assert "LoginNeeded: no user name is known" in run.stderr
-    assert not server.log
+    assert f"fascicle login {server.url}" in run.stderr
+    assert told_nothing(server)
 
 
 def test_the_environment(server: FakeAlyx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +290,7 @@ def test_the_environment(server: FakeAlyx, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("FASCICLE_ALYX_URL", "https://mylab.org")
     with pytest.raises(LoginNeeded):
         alyx.get("/x")
-    assert not server.log
+    assert told_nothing(server)
     monkeypatch.setenv("FASCICLE_ALYX_URL", server.url)
     assert alyx.get("/x") == 1
     assert AlyxClient(silent=True).base_url == server.url

@@ -15,10 +15,9 @@ PUBLIC_USER = "intbrainlab"
 _PUBLIC_PASSWORD = Secret("international")
 
 HOW = (
-    "give username= and password= (or token=); or set FASCICLE_ALYX_URL, FASCICLE_ALYX_USER and "
-    "FASCICLE_ALYX_PASSWORD (or FASCICLE_ALYX_TOKEN); or log in once in a terminal, which keeps "
-    "the token: python -c \"from fascicle.alyx import AlyxClient; AlyxClient('{url}')"
-    '.authenticate()"'
+    "give username= and password= (or token=); or log in once in a terminal, which keeps the "
+    "token: fascicle login {url}; or set FASCICLE_ALYX_URL, FASCICLE_ALYX_USER and "
+    "FASCICLE_ALYX_PASSWORD (or FASCICLE_ALYX_TOKEN)"
 )
 
 
@@ -80,6 +79,15 @@ def public_user(base_url: str, password: Secret | None) -> str | None:
     if params.is_public(base_url) and password in (None, _PUBLIC_PASSWORD):
         return PUBLIC_USER
     return None
+
+
+def user_of(password: Secret | None) -> str | None:
+    """Return whose password it is where that is known to all: the public account's.
+
+    Pages that show how to log in with it name nobody, and copies of the public server have the
+    account too.
+    """
+    return PUBLIC_USER if password == _PUBLIC_PASSWORD else None
 
 
 def can_ask() -> bool:

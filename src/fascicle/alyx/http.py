@@ -86,6 +86,11 @@ class Wire:
     base_url : str
         Without a slash at its end.
     bounds : Bounds
+
+    Attributes
+    ----------
+    answered : bool
+        Whether an answer came so far, whatever it was.
     """
 
     def __init__(self, base_url: str, bounds: Bounds) -> None:
@@ -95,6 +100,7 @@ class Wire:
         self._pool: urllib3.PoolManager | None = None
         self._process = os.getpid()
         self._used = 0.0
+        self.answered = False
 
     def ask(
         self,
@@ -183,7 +189,7 @@ class Wire:
             + ("; the server may have done what was asked, or not" if sent else ""),
             hint="look whether it was done before you ask again"
             if sent
-            else "is a certificate of your own needed? SSL_CERT_FILE=/path/to/ca.pem names it"
+            else _tls_hint(self.base_url, trouble.reason)
             if trouble.kind == "tls"
             else "is the address right, and the server up? FASCICLE_OFFLINE=1 works with what is "
             "here",
@@ -247,6 +253,7 @@ class Wire:
                 answer.release_conn()
                 names = {k.lower(): v for k, v in answer.headers.items()}
                 self._used = time.monotonic()
+                self.answered = True
                 return Response(answer.status, _Headers(names), b"".join(parts), url), _NONE
             finally:
                 answer.close()
@@ -313,6 +320,12 @@ class _Headers(dict[str, str]):
 
     def __contains__(self, name: object) -> bool:
         return super().__contains__(str(name).lower())
+
+
+def _tls_hint(base_url: str, reason: str) -> str:
+    if "WRONG_VERSION_NUMBER" in reason:  # it answers in the clear
+        return f"does it speak http? base_url={base_url.replace('https://', 'http://', 1)!r}"
+    return "is a certificate of your own needed? SSL_CERT_FILE=/path/to/ca.pem names it"
 
 
 def _make_pool(url: str) -> urllib3.PoolManager:

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from fascicle import settings
 from fascicle.alyx import credentials, params
 from fascicle.alyx.credentials import Login
 from fascicle.alyx.http import Wire
-from fascicle.alyx.response import Response, catchable, failure, in_words
+from fascicle.alyx.response import Response, catchable, failure, in_words, no_database
 from fascicle.alyx.secret import Secret, joined
-from fascicle.errors import HTTPError, LoginError, LoginNeeded, ServerError
+from fascicle.errors import ConfigurationError, HTTPError, LoginError, LoginNeeded, ServerError
 
 logger = logging.getLogger(__name__)
 
@@ -143,11 +144,33 @@ class LoginMixin:
         self._password = username, password
         self._adopt(username, token, keep=keep)
 
-    def _needed(self, what: str) -> LoginNeeded:
+    def _needed(self, what: str) -> HTTPError | ServerError:
+        """Return what to raise where a login is missing, or where no server wants one."""
+        return self._no_server() or self._login_needed(what)
+
+    def _login_needed(self, what: str) -> LoginNeeded:
         why = "" if self.silent else ", and there is no terminal to ask at"
         return catchable(
             LoginNeeded(f"{what}{why}", hint=credentials.HOW.format(url=self.base_url))
         )
+
+    def _no_server(self) -> HTTPError | ServerError | None:
+        """Return what is wrong with the address, None if a database may well be there.
+
+        Who mistyped it should not be sent to look for a password.
+        """
+        if settings.offline() or self._wire.answered:
+            return None
+        try:
+            headers = self._base_headers
+            response = self._wire.ask(
+                "GET", "/auth-token", headers=headers, hasty=True, as_json=False
+            )
+        except ServerError as error:
+            return error
+        if response.is_page and response.status_code in (200, 404):
+            return no_database("GET", "/auth-token", response, self.base_url)
+        return None
 
     def _known_user(self, password: Secret | None = None) -> str | None:
         """Return who is to be logged in where nobody says; nothing is asked."""
@@ -160,6 +183,7 @@ class LoginMixin:
             or credentials.from_environment(self.base_url).username
             or self._par.get("ALYX_LOGIN")
             or credentials.public_user(self.base_url, password)
+            or credentials.user_of(password)
         )
 
     def _kept_token(self, username: str) -> Secret | None:
@@ -193,7 +217,8 @@ class LoginMixin:
             raise catchable(
                 LoginError(
                     f"{text}: {said}" if said else text,
-                    hint="log in anew: client.authenticate(username=…, password=…)",
+                    hint="give another, as password=, or log in anew in a terminal: "
+                    f"fascicle login {self.base_url} --user {username}",
                     status=400,
                     query="/auth-token",
                     detail=response.detail,
@@ -205,6 +230,8 @@ class LoginMixin:
         except ValueError:
             found = None
         token = found.get("token") if isinstance(found, dict) and response.ok else None
+        if response.is_page and response.status_code in (200, 404, 405, 501):
+            raise no_database("POST", "/auth-token", response, self.base_url)
         if not (isinstance(token, str) and token):
             raise failure("POST", "/auth-token", _without_token(response))
         return Secret(token)
@@ -253,7 +280,10 @@ class LoginMixin:
     def _adopt(self, username: str, token: Secret, *, keep: bool) -> None:
         self.user, self._token = username, {"token": token}
         if keep:
-            params.save_token(self.base_url, username, token)
+            try:
+                params.save_token(self.base_url, username, token)
+            except ConfigurationError as error:  # a login that cannot be kept is still one
+                logger.warning("the token is not kept for other programs: %s", error.message)
             self._par = self._par.set(
                 "TOKEN", {**(self._par.get("TOKEN") or {}), username: {"token": token}}
             )

@@ -80,7 +80,7 @@ def _read(name: str) -> dict[str, Any]:
     path = get_params_dir() / f".{name}"
     try:
         found = json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except ValueError as error:
         raise ConfigurationError(
@@ -106,8 +106,14 @@ def _write(name: str, values: dict[str, Any]) -> None:
 def _alone() -> Iterator[None]:
     """Keep other processes from changing settings meanwhile."""
     folder = get_params_dir()
-    folder.mkdir(parents=True, exist_ok=True)
-    fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"settings cannot be kept in {folder}: {error.strerror}",
+            hint="without them, give base_url=, username=, password= and cache_dir= each time",
+        ) from error
     try:
         if sys.platform == "win32":
             import msvcrt

@@ -142,6 +142,22 @@ def failure(method: str, query: str, response: Response) -> HTTPError:
     )
 
 
+def no_database(method: str, query: str, response: Response, base_url: str) -> BadAnswerError:
+    """Return the error that a web page is where a database would answer otherwise."""
+    said = in_words(response.detail)
+    return catchable(
+        BadAnswerError(
+            f"{base_url} seems to be no Alyx: to {method} {query} it answers "
+            f"{response.status_code} with a web page{f' ({said})' if said else ''}",
+            hint="is base_url the address of the database itself, and nothing between you and it?",
+            status=response.status_code,
+            query=query,
+            detail=response.detail,
+            response=response,
+        )
+    )
+
+
 def catchable(error: AnyError) -> AnyError:
     """Return an error so that handlers written for requests catch it, where that is in use."""
     problems = getattr(sys.modules.get("requests"), "exceptions", None)

@@ -136,6 +136,7 @@ def _add_commands() -> None:
         index,
         load,
         lock,
+        login,
         release,
         serve,
         show,
@@ -157,6 +158,8 @@ def _add_commands() -> None:
         cite.cite,
         serve.serve,
         hub.hub,
+        login.login,
+        login.logout,
         demo.demo,
     ):
         fascicle.add_command(command)
