@@ -25,9 +25,10 @@ def in_option(command: _Command) -> _Command:
         "places",
         metavar="ARCHIVE",
         multiple=True,
-        help="The archive to ask, once or several times: a folder, a lab's server (its URL), or a release (its bucket, "
-        "folder, ZIP file or manifest's URL, with @1.1.0 for a version). Default: those in "
-        "FASCICLE_ARCHIVES, else the current folder if it is indexed, else ONE's default cache.",
+        help="The archive to ask, once or several times: a folder, a lab's server (its URL), or a "
+        "release (its bucket, folder, ZIP file or manifest's URL, with @1.1.0 for a version). "
+        "Default: those in FASCICLE_ARCHIVES, else the current folder if it is indexed, else "
+        "ONE's default cache.",
     )(command)
 
 
