@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fascicle.errors import SearchTermError
 from fascicle.hub.rest.language import MOST_TERMS, Number, parse, split
-from fascicle.hub.rest.patterns import LONGEST, Pattern, PatternTimeout
+from fascicle.hub.rest.patterns import LONGEST, compiled
 
 REST = Path(__file__).parents[2] / "src/fascicle/hub/rest"
 FORBIDDEN = ("password", "token", "digest", "email", "last_login", "loginfailure", "permission")
@@ -131,7 +131,7 @@ def test_patterns_find_what_pythons_find(
     ours = f"{'^' * begin}{pattern}{'$' * end}"
     python = f"{'^' * begin}{pattern}{chr(92) + 'Z' if end else ''}"
     expected = re.search(python, text, re.IGNORECASE if ignore else 0) is not None
-    assert Pattern(ours, ignore_case=ignore).search(text) is expected
+    assert bool(compiled(ours, ignore).search(text)) is expected
 
 
 @pytest.mark.parametrize(
@@ -140,24 +140,19 @@ def test_patterns_find_what_pythons_find(
 )
 def test_no_pattern_runs_long(pattern: str) -> None:
     began = time.perf_counter()
-    Pattern(pattern).search("a" * 5000 + "!")
+    compiled(pattern).search("a" * 5000 + "!")
     assert time.perf_counter() - began < 3
-
-
-def test_a_pattern_gives_up_at_its_deadline() -> None:
-    with pytest.raises(PatternTimeout):
-        Pattern(".*b").search("a" * 5_000_000, time.monotonic() + 0.05)
 
 
 @pytest.mark.parametrize(
     "pattern",
-    ["(", ")", "[", "a**", "*a", "(?=a)", "(?!a)", "(?<!a)b", r"(a)\1", r"\b", "a{300}", "{",
-     "a{2,1}",      "[[:alpha:]]", "^*", "[b-a]", "\\", "(" * 30 + ")" * 30, "((a{200}){200}){200}",
+    ["(", ")", "[", "a**", "*a", "(?=a)", "(?!a)", "(?<!a)b", r"(a)\1", r"\b", "a{300}",
+     "a{2,1}", "^*", "(+)", "a|?", "{2}", "[b-a]", "\\", "((a{200}){200}){200}", r"\A", r"\pL",
      "a" * (LONGEST + 1)],
 )  # fmt: skip
 def test_patterns_that_are_none_or_too_large_are_refused(pattern: str) -> None:
     with pytest.raises(SearchTermError):
-        Pattern(pattern)
+        compiled(pattern)
 
 
 # -- what it finds ---------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from django.db import connections
@@ -62,10 +63,13 @@ def _is_over() -> bool:
 
 
 def _matches(pattern: str | None, text: object) -> bool | None:
-    if pattern is None or text is None:
-        return None
+    return None if pattern is None or text is None else _found(pattern, str(text))
+
+
+@lru_cache(maxsize=8192)  # names of datasets are few, and stand in millions of rows
+def _found(pattern: str, text: str) -> bool:
     # Django marks a pattern that ignores case at its start
-    return compiled(pattern).search(str(text), _limit.deadline)
+    return compiled(pattern).search(text) is not None
 
 
 def _prepare(sender: object, connection: Any, **_: object) -> None:
