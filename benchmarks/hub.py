@@ -105,7 +105,7 @@ def run(bench: Bench) -> None:
                     size.run(name, sessions, insertions, datasets)
 
 
-_LARGE = ("hub-large", 80_000, 30_000, 75)
+_LARGE = ("hub-large", 80_000, 3_000, 75)
 
 
 class _Size:
@@ -134,8 +134,7 @@ class _Size:
 
     def _filled(self, name: str, sessions: int, insertions: int, datasets: int) -> tuple[Path, str]:
         """Return a folder with a hub's state that is our own, and the address of its database."""
-        sizes = ["--sessions", sessions, "--insertions", insertions]
-        sizes += ["--datasets", datasets] if datasets != 30 else []
+        sizes = ["--sessions", sessions, "--insertions", insertions, "--datasets", datasets]
         folder = self.bench.fresh(name)
         (folder / "lab").mkdir()
         if self.server is not None:
@@ -282,7 +281,7 @@ def _wrk(
         return _Load(problem=f"failed: {said}")
     requests = int(_found(r"(\d+) requests in", done.stdout))
     rate = float(_found(r"Requests/sec:\s+([\d.]+)", done.stdout))
-    p50, p99 = (_found(rf"{p}%\s+(\S+)", done.stdout) for p in (50, 99))
+    p50, p99 = (_found(rf"(?m)^ +{p}%\s+(\S+)", done.stdout) for p in (50, 99))
     if not requests:
         return _Load(problem="failed: no answer in time")
     return _Load(used / requests, rate, p50, p99)

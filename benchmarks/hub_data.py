@@ -4,7 +4,8 @@
 and one on a rig, 750 insertions in 500 of the sessions with 384 channels each; 256 insertions
 are in the thalamus, 100 sessions of one laboratory have spikes, 125 sessions are in a release.
 
-    python benchmarks/hub_data.py FOLDER [--sessions 2000] [--state DIR] [--database URL]
+    python benchmarks/hub_data.py FOLDER [--sessions 2000] [--datasets 30] [--state DIR]
+        [--database URL]
 
 makes a hub in a folder and fills it; `fill` fills the one that this process has.
 """
@@ -67,29 +68,36 @@ def fill(
     insertions: int = 750,
     channels: int = 384,
     data_url: str = "http://127.0.0.1:8101/",
+    datasets: int = 30,
 ) -> dict[str, int]:
     """Fill the database of this process; return how many rows there are of what.
 
     Parameters
     ----------
     sessions : int
-        Sessions; each has 30 datasets.
+        Sessions.
     insertions : int
         Insertions, in a quarter of the sessions.
     channels : int
         Channels of each insertion.
     data_url : str
         Where copies of files are said to be.
+    datasets : int
+        Datasets of each session, 30 at the least.
     """
     from django.db import transaction
 
     with transaction.atomic():
-        return _Lab(sessions, insertions, channels, data_url).fill()
+        return _Lab(sessions, insertions, channels, data_url, datasets).fill()
 
 
 class _Lab:
-    def __init__(self, sessions: int, insertions: int, channels: int, data_url: str) -> None:
+    def __init__(
+        self, sessions: int, insertions: int, channels: int, data_url: str, datasets: int
+    ) -> None:
         self.n_sessions, self.n_insertions, self.n_channels = sessions, insertions, channels
+        of_session = len(BEHAVIOUR) + len(SPIKES)
+        self.more = tuple(f"_iblrig_more{n:02d}.raw.npy" for n in range(datasets - of_session))
         self.data_url = data_url
         self.chance = random.Random(2026)
 
@@ -205,7 +213,7 @@ class _Lab:
     def _datasets(self) -> None:
         m = self.models
         kinds: dict[str, Any] = {}
-        for name in (*BEHAVIOUR, *SPIKES, *RAW):
+        for name in (*BEHAVIOUR, *SPIKES, *RAW, *self.more):
             words = name.removeprefix("_ibl_").removeprefix("_iblrig_").rpartition(".")[0]
             kinds[name] = m.DatasetType.objects.get_or_create(name=words)[0]
         formats = {
@@ -213,9 +221,18 @@ class _Lab:
             for suffix in ("npy", "pqt", "csv")
         }
         self.of_probe: dict[Any, list[Any]] = {}
-        datasets: list[Any] = []
-        for place, session in enumerate(self.sessions):
-            for name in (*BEHAVIOUR, *(SPIKES if self.has_probe(place) else RAW)):
+        released = {one.pk for one in self.sessions[3::4][: self.n_sessions // 16]}
+        sessions = enumerate(self.sessions)
+        while part := list(islice(sessions, 1000)):  # millions of datasets are not held at once
+            self._save_datasets(list(self._datasets_of(part, kinds, formats)), released)
+
+    def _datasets_of(
+        self, sessions: list[tuple[int, Any]], kinds: dict[str, Any], formats: dict[str, Any]
+    ) -> Iterator[Any]:
+        m, n = self.models, 0
+        for place, session in sessions:
+            names = (*BEHAVIOUR, *(SPIKES if self.has_probe(place) else RAW), *self.more)
+            for name in names:
                 collection = "alf" if name in BEHAVIOUR else "raw_behavior_data"
                 if name in SPIKES:
                     collection = "alf/probe00/pykilosort"
@@ -229,14 +246,18 @@ class _Lab:
                     file_size=self.chance.randrange(1000, 10**8),
                     hash=f"{self.chance.getrandbits(128):032x}",
                     version="2.15.0",
-                    qc=(0, 0, 10, 30, 40)[len(datasets) % 5],
+                    qc=(0, 0, 10, 30, 40)[n % 5],
                     online=True,
                     created_by=self.user,
                     created_datetime=session.end_time,
                 )
-                datasets.append(dataset)
+                n += 1
                 if name in SPIKES:
                     self.of_probe.setdefault(session.pk, []).append(dataset.pk)
+                yield dataset
+
+    def _save_datasets(self, datasets: list[Any], released: set[Any]) -> None:
+        m = self.models
         save(m.Dataset, datasets)
         save(
             m.FileRecord,
@@ -246,7 +267,6 @@ class _Lab:
                 for place in (self.server, self.rig)
             ),
         )
-        released = {one.pk for one in self.sessions[3::4][: self.n_sessions // 16]}
         pairs = m.Dataset.tags.through
         save(
             pairs,
@@ -368,6 +388,7 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--sessions", type=int, default=2000)
     parser.add_argument("--insertions", type=int, default=750)
+    parser.add_argument("--datasets", type=int, default=30, help="of each session")
     parser.add_argument("--state")
     parser.add_argument("--database")
     given = parser.parse_args()
@@ -380,7 +401,8 @@ def main() -> None:
     migrate(config)
     first = first_start(config)
     began = time.perf_counter()
-    made = fill(given.sessions, given.insertions, data_url=f"{config.data_url}/")
+    url = f"{config.data_url}/"
+    made = fill(given.sessions, given.insertions, data_url=url, datasets=given.datasets)
     print(made, f"{time.perf_counter() - began:.1f} s")
     if first.password:
         print(f"{first.user} {first.password}")
