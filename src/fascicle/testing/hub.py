@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -147,7 +148,7 @@ class HubServer:
         ServerError
             If it does not come up; the message has what it printed.
         """
-        command = [sys.executable, "-m", "fascicle", "serve", str(self.folder)]
+        command = [*bound_to_us(), sys.executable, "-m", "fascicle", "serve", str(self.folder)]
         command += ["--state", str(self.state), "--port", str(self.port), *self.arguments]
         command += ["--database", self.database] if self.database else []
         self.state.mkdir(parents=True, exist_ok=True)
@@ -319,6 +320,22 @@ class HubServer:
     def get(self, path: str, *, token: str = "") -> Answer:
         """Make a GET request; see `ask`."""
         return self.ask("GET", path, token=token)
+
+
+def bound_to_us(name: str = "TERM") -> list[str]:
+    """Return what a command begins with so that it ends with this process, however that ends.
+
+    Where the system has nothing for that, or a thread asks that may end first: nothing.
+
+    Parameters
+    ----------
+    name : str
+        The signal that ends it.
+    """
+    tool = shutil.which("setpriv")
+    if tool is None or threading.current_thread() is not threading.main_thread():
+        return []
+    return [tool, "--pdeathsig", name]
 
 
 def _free_port() -> int:

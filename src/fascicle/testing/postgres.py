@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from fascicle.errors import MissingExtraError, ServerError
+from fascicle.testing.hub import bound_to_us
 
 _USER = "fascicle"
 
@@ -117,7 +118,7 @@ class PostgresServer:
         }
         if not self.safe:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        command = [str(programs / "postgres"), "-D", str(self._data)]
+        command = [*bound_to_us("INT"), str(programs / "postgres"), "-D", str(self._data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         with self._log.open("wb") as log:
