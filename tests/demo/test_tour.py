@@ -17,6 +17,7 @@ from fascicle.demo import (
     make_lab,
     plan_lab,
     publishing,
+    serving,
     walk,
 )
 from fascicle.demo.behaviour import make_trials
@@ -35,7 +36,7 @@ def test_what_is_shown_is_python_that_runs(walked):
     code = "\n".join(line[4:] for line in lines if line.startswith((">>> ", "...")))
     ast.parse(code)
     assert f"make_lab({str(folder)!r}, size='tiny', seed=0)" in code
-    for step in (*STEPS, *publishing.STEPS):
+    for step in (*STEPS, *serving.STEPS, *publishing.STEPS):
         assert step.code.splitlines()[0] in code
     assert any("MFD_09" in line for line in lines)
     assert any('Multiple revisions: "", "2024-05-06"' in line for line in lines)
@@ -54,7 +55,9 @@ def test_the_walk_saves_four_figures(walked):
 def test_a_second_walk_goes_through_the_same_folder(walked):
     folder, _, lines = walked
     again: list[str] = []
-    assert walk(folder, size="tiny", figures=False, publish=False, say=again.append) == []
+    assert (
+        walk(folder, size="tiny", figures=False, publish=False, serve=False, say=again.append) == []
+    )
     assert not any("savefig" in line for line in again)
     assert [s for s in again if "Catalogue" in s] == [s for s in lines if "Catalogue" in s]
 
@@ -63,6 +66,14 @@ def test_a_walk_over_other_peoples_data_is_refused(tmp_path):
     (tmp_path / "real.npy").write_bytes(b"")
     with pytest.raises(DemoError, match="other things"):
         walk(tmp_path, size="tiny")
+
+
+def test_the_lab_is_served_and_asked_over_http(walked):
+    folder, _, lines = walked
+    text = "\n".join(lines)
+    assert re.search(r"^Connected to http://127\.0\.0\.1:\d+ as user", text, re.MULTILINE)
+    assert re.search(r"^6 probes; [\d,]+ spikes of \S+ probe0[01]$", text, re.MULTILINE)
+    assert not (folder / ".fascicle" / "hub").exists()
 
 
 # -- publishing ------------------------------------------------------------------------------------
@@ -307,9 +318,13 @@ def test_without_matplotlib(tmp_path, monkeypatch):
         walk(tmp_path / "a", size="tiny")
     with pytest.raises(DemoError, match="moto, which is not installed"):
         walk(tmp_path / "a", size="tiny", figures=False)
+    monkeypatch.setattr("fascicle.demo.serving.find_spec", lambda name: None)
+    with pytest.raises(DemoError, match="django, which is not installed"):
+        walk(tmp_path / "a", size="tiny", figures=False, publish=False)
     assert not (tmp_path / "a").exists()  # said before any work
     result = CliRunner().invoke(fascicle, ["demo", str(tmp_path / "b"), "--size", "tiny"])
     assert result.exit_code == 0 and "fascicle.find(" in result.stdout
     assert "no figures: matplotlib is not installed" in result.stderr
+    assert "not served: django is not installed" in result.stderr
     assert "not published: moto is not installed" in result.stderr
     assert (tmp_path / "b" / "sessions.pqt").exists()

@@ -11,7 +11,7 @@ from fascicle.cli import output
 from fascicle.cli.app import debug_option
 
 
-@click.command(short_help="Make a synthetic lab, and walk through find, load, publish.")
+@click.command(short_help="Make a synthetic lab, and walk through find, load, serve, publish.")
 @click.argument(
     "folder", metavar="[DIR]", default="demo", type=click.Path(file_okay=False, path_type=Path)
 )
@@ -25,7 +25,7 @@ from fascicle.cli.app import debug_option
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same lab.")
 @debug_option
 def demo(folder: Path, size: str, seed: int) -> None:
-    """Make a synthetic lab in DIR (./demo by default); index, find, load, plot and publish it.
+    """Make a synthetic lab in DIR (./demo by default); find, load, plot, serve and publish it.
 
     Each step is printed as the code that you would type.
 
@@ -34,11 +34,10 @@ def demo(folder: Path, size: str, seed: int) -> None:
       fascicle demo
       fascicle demo ~/lab --size medium --seed 7
     """
-    from fascicle.demo import walk
-    from fascicle.demo.publishing import missing
+    from fascicle.demo import publishing, serving, walk
 
     figures = find_spec("matplotlib") is not None
-    lacking = missing()
+    lacking, unserved = publishing.missing(), serving.missing()
     small = size in ("tiny", "small")  # the bucket is in memory
     walk(
         folder,
@@ -46,10 +45,13 @@ def demo(folder: Path, size: str, seed: int) -> None:
         seed=seed,
         figures=figures,
         publish=small and not lacking,
+        serve=not unserved,
         say=click.echo,
     )
     if not figures:
         output.note("no figures: matplotlib is not installed (pip install 'fascicle[plot]')")
+    if unserved:
+        output.note(f"not served: {unserved} is not installed (pip install 'fascicle[hub]')")
     if not small:
         output.note("not published: the bucket of the demo is for labs of size tiny or small")
     elif lacking:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import io
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fascicle.demo import publishing
+from fascicle.demo import publishing, serving
 from fascicle.demo.roster import SIZES, DemoError, get_size
 from fascicle.demo.steps import Step
 
@@ -108,9 +110,10 @@ def walk(
     seed: int = 0,
     figures: bool = True,
     publish: bool = True,
+    serve: bool = True,
     say: Say | None = None,
 ) -> list[Path]:
-    """Make a synthetic lab, index it, find recordings, load one, draw what is in it, publish it.
+    """Make a synthetic lab, index it, find recordings, draw what is in them, serve it, publish it.
 
     Parameters
     ----------
@@ -123,6 +126,8 @@ def walk(
     publish : bool
         Publish two versions into a bucket on this machine, and get them back (needs moto and
         obstore).
+    serve : bool
+        Serve it as a database, on this machine, and ask that (needs what ``fascicle[hub]`` brings).
     say : callable, optional
         Is given each line: the code of each step as one would type it, and what it answers.
         ``click.echo`` or ``print``; nothing is said otherwise.
@@ -135,8 +140,8 @@ def walk(
     Raises
     ------
     DemoError
-        If the folder holds something else, there is no such size, or matplotlib, moto or obstore is
-        missing.
+        If the folder holds something else, there is no such size, or matplotlib, moto, obstore or
+        what the hub needs is missing.
 
     Examples
     --------
@@ -153,6 +158,11 @@ def walk(
             f"publishing needs {missing}, which is not installed",
             hint="pip install 'fascicle[demo,publish]', or leave it out: publish=False",
         )
+    if serve and (missing := serving.missing()):
+        raise DemoError(
+            f"serving needs {missing}, which is not installed",
+            hint="pip install 'fascicle[hub]', or leave it out: serve=False",
+        )
     tell: Say = say if say is not None else lambda line: None
     root = Path(folder).expanduser()
     chosen = get_size(size)
@@ -168,6 +178,12 @@ def walk(
         (root / "figures").mkdir(exist_ok=True)
     for step in steps:
         _do(step, variables, tell)
+    if serve:
+        try:
+            for step in serving.STEPS:
+                _do(step, variables, tell)
+        finally:
+            serving.clear(variables)
     if publish:
         try:
             for step in publishing.STEPS:
@@ -189,7 +205,8 @@ def _do(step: Step, variables: dict[str, Any], tell: Say) -> None:
     tree = ast.parse(step.code)
     last = tree.body[-1]
     value = None
-    with warnings.catch_warnings(record=True) as caught:
+    printed = io.StringIO()
+    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(printed):
         warnings.simplefilter("always")
         # The text is this module's own: running it is what makes the walk tell the truth.
         if isinstance(last, ast.Expr):
@@ -198,6 +215,8 @@ def _do(step: Step, variables: dict[str, Any], tell: Say) -> None:
             value = eval(compile(ast.Expression(last.value), "<walk>", "eval"), variables)  # noqa: S307
         else:
             exec(compile(tree, "<walk>", "exec"), variables)  # noqa: S102
+    for line in printed.getvalue().splitlines():
+        tell(line)
     for warning in caught:
         tell(f"{warning.category.__name__}: {warning.message}")
     if value is not None:
