@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -437,27 +438,46 @@ def test_a_link_still_leads_to_its_file(
     assert not os.path.lexists(link)
 
 
+@pytest.mark.parametrize("link", [True, False], ids=["links", "no links"])
 def test_processes_that_register_the_same_file(
-    client: RegistrationClient, alyx: SmallAlyx, root: Path
+    client: RegistrationClient,
+    alyx: SmallAlyx,
+    root: Path,
+    link: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if not link:
+        monkeypatch.setattr(revising.os, "link", no_links)
     alyx.protected = {(PLACE, "spikes.times.npy", "")}
-    file = write(root / SESSION / "alf/spikes.times.npy")
-    barrier, failed = threading.Barrier(4), []
+    for _ in range(5):
+        file = write(root / SESSION / "alf/spikes.times.npy")
+        barrier, done, failed = threading.Barrier(4), threading.Event(), []
+        seen: set[bytes] = set()
 
-    def register() -> None:
-        barrier.wait()
-        try:
-            client.register_files(file)
-        except FileNotFoundError as error:  # another was done before this one began
-            failed.append(error)
+        def register(file: Path = file, barrier: Any = barrier, failed: Any = failed) -> None:
+            barrier.wait()
+            try:
+                client.register_files(file)
+            except FileNotFoundError as error:  # another was done before this one began
+                failed.append(error)
 
-    threads = [threading.Thread(target=register) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert set(tree(root).values()) == {b"abc"}
-    assert len(failed) < 4
+        def watch(done: threading.Event = done, seen: set[bytes] = seen) -> None:
+            while not done.is_set():
+                for path in root.rglob("*.npy"):
+                    with suppress(FileNotFoundError):
+                        seen.add(path.read_bytes())
+
+        threads = [threading.Thread(target=register) for _ in range(4)]
+        watcher = threading.Thread(target=watch)
+        for thread in (watcher, *threads):
+            thread.start()
+        for thread in threads:
+            thread.join()
+        done.set()
+        watcher.join()
+        assert seen <= {b"abc"}  # under each of its names it is whole
+        assert len(failed) < 4
+    assert list(tree(root).values()) == [b"abc"] * 5
 
 
 def test_protection_is_told(client: RegistrationClient, alyx: SmallAlyx, root: Path) -> None:

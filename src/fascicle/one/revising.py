@@ -6,9 +6,11 @@ has the second. Whatever happens in between, the file is under one of the two, o
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -152,9 +154,27 @@ def _name(source: Path, target: Path) -> None:
     except FileNotFoundError:  # another process moved it
         raise
     except OSError:  # a disk without second names
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        try:
-            os.replace(source, target)
-        except BaseException:
-            target.unlink()
-            raise
+        with _alone(target.parent):
+            os.lstat(source)  # not there if another process moved it
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, "another file is there", str(target)) from None
+            os.rename(source, target)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep all others who move files into a folder out of it.
+
+    A file that is there for a moment only, to keep a name free, would be taken for the whole one.
+    """
+    if sys.platform == "win32":  # there, no file takes the name of another
+        yield
+        return
+    import fcntl
+
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
