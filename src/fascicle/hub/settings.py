@@ -129,10 +129,16 @@ def database(config: HubConfig) -> dict[str, Any]:
     if config.query_seconds:
         limit = f"-c statement_timeout={int(config.query_seconds * 1000)}"
         options["options"] = f"{options.get('options', '')} {limit}".strip()
+    # Compiling a statement to machine code takes longer than any that a hub has.
+    options["options"] = f"{options.get('options', '')} -c jit=off".strip()
     options.setdefault("connect_timeout", "10")
+    # Statements are planned once where `fascicle.hub.rest.prepared` says so, and only there; a pool
+    # between the hub and its database may not allow it: ?prepare_threshold=none
+    prepare = str(options.pop("prepare_threshold", "")).lower() != "none"
+    options["prepare_threshold"] = 2**31 if prepare else None
     host = options.pop("host", None) or unquote(url.hostname or "")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "fascicle.hub.postgres",
         "NAME": unquote(url.path.lstrip("/")),
         "USER": unquote(url.username or ""),
         "PASSWORD": unquote(url.password or ""),

@@ -13,6 +13,8 @@ from typing import Any
 
 from django.db import connection, models
 
+from fascicle.hub.rest.prepared import fetch, one_of
+
 Gathered = dict[Any, list[Any]]
 Wanted = tuple[str, str]  # a relation, and the column of the rows that it leads to
 
@@ -59,14 +61,12 @@ def gather_all(model: Any, wanted: Sequence[Wanted], ids: Sequence[Any]) -> dict
         return found
     prepare, text = _kinds(model, wanted)
     raw = {prepare(key): key for key in ids}
-    statement = _statement(connection.vendor, model, wanted)
-    many = f"IN ({', '.join(['%s'] * len(raw))})"
+    many, given = one_of("", list(raw), "")
+    statement = _statement(connection.vendor, model, wanted).replace(_ONE, many)
     lists = list(found.values())
-    with connection.cursor() as cursor:
-        values = [value for place in range(len(wanted)) for value in (place, *raw)]
-        cursor.execute(statement.replace(_ONE, many), values)
-        for owner, place, value in cursor.fetchall():
-            lists[place].setdefault(raw[owner], []).append(value)
+    values = [value for place in range(len(wanted)) for value in (place, *given)]
+    for owner, place, value in fetch(statement, values):
+        lists[place].setdefault(raw[owner], []).append(value)
     for one in lists:
         for values in one.values():
             if len(values) > 1:

@@ -44,6 +44,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
@@ -52,6 +53,7 @@ from fascicle.hub.rest import paging
 from fascicle.hub.rest.answers import NOTICE, Refused, answer, not_found, notice
 from fascicle.hub.rest.fields import FIELDS, Choice, Field, Names, Page
 from fascicle.hub.rest.filters import Filter, language
+from fascicle.hub.rest.prepared import Prepared
 
 ALL = frozenset({"list", "read", "create", "update", "partial_update", "delete"})
 NO_DELETE = ALL - {"delete"}
@@ -111,7 +113,7 @@ class Resource:
     shapes: Mapping[str, tuple[Field, ...]] = field(init=False)
     needs: Mapping[str, tuple[str, ...]] = field(init=False)
     parameters: Mapping[str, Filter] = field(init=False)
-    _ready: dict[str, Any] = field(init=False, default_factory=dict)
+    _ready: dict[Any, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Work out once what every request needs."""
@@ -167,11 +169,12 @@ class Resource:
         shared : mapping, optional
             What the fields need and is known already.
         """
-        return self._render(rows.values_list(*self.needs[shape]), shape, base, shared)
+        return self.render_rows(rows.values_list(*self.needs[shape]), shape, base, shared)
 
-    def _render(
+    def render_rows(
         self, rows: Any, shape: str, base: str, shared: Mapping[Any, Any] | None = None
     ) -> list[dict[str, Any]]:
+        """Return as JSON what was fetched: tuples of what ``needs`` says; see `render`."""
         fields, needs = self.shapes[shape], self.needs[shape]
         found = list(rows)
         if not found:
@@ -194,10 +197,23 @@ class Resource:
         Refused
             With 404, if there is none.
         """
-        found = self._render(self._rows(shape).filter(**{column or self.lookup: key}), shape, base)
+        column = column or self.lookup
+        if self.rows is None and isinstance(key, UUID):
+            found = self.render_rows(self._by_key(shape, column).rows([key]), shape, base)
+        else:
+            found = self.render_rows(self._rows(shape).filter(**{column: key}), shape, base)
         if not found:
             raise not_found(self.title)
         return found[0]
+
+    def _by_key(self, shape: str, column: str) -> Prepared:
+        """Return the statement for one row by its id, made once."""
+        ready = self._ready.get((shape, column))
+        if ready is None:
+            ready = Prepared(lambda mark: self._rows(shape).filter(**{column: mark}).order_by())
+            self._ready[shape, column] = ready
+        found: Prepared = ready
+        return found
 
     def narrowed(self, request: HttpRequest) -> tuple[Any, list[str]]:
         """Return the rows that a request asks for, as they are read, and unknown parameters."""
@@ -236,7 +252,7 @@ class Resource:
         at = paging.window(request.GET)
         try:
             rows, unknown = self.narrowed(request)
-            results = self._render(rows[at.offset : at.offset + at.limit], "list", base)
+            results = self.render_rows(rows[at.offset : at.offset + at.limit], "list", base)
             if not results:
                 self._verify(request)
             key = paging.key(self.name, request.GET) if self.kept else None

@@ -11,15 +11,26 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import OperationalError
+from django.db import DEFAULT_DB_ALIAS, OperationalError
 from django.db.models import Q
 
 from fascicle.hub.models import LabMember, Token
+from fascicle.hub.rest.prepared import MARK_TEXT, Prepared
 from fascicle.hub.tokens import digest, new_token
 
 #: How often the time of last use is written down at most.
 _NOTED = timedelta(hours=1)
 _FORM = re.compile(r"[0-9a-f]{40}\Z")
+
+_COLUMNS = [field.attname for field in LabMember._meta.concrete_fields]
+_BY_DIGEST = Prepared(
+    lambda mark: (
+        Token.objects.filter(digest=mark)
+        .order_by()
+        .values_list("pk", "expires", "last_used", *(f"user__{name}" for name in _COLUMNS))
+    ),
+    MARK_TEXT,
+)
 
 
 def issue(user: LabMember, label: str = "", days: float | None = None) -> str:
@@ -53,15 +64,18 @@ def member_of(token: str) -> LabMember | None:
     """
     if not _FORM.match(token):
         return None
-    found = Token.objects.select_related("user").filter(digest=digest(token)).first()
+    found = _BY_DIGEST.rows([digest(token)])
+    if not found:
+        return None
+    pk, expires, last_used, *columns = found[0]
     now = datetime.now()
-    if found is None or (found.expires is not None and found.expires <= now):
+    if expires is not None and expires <= now:
         return None
-    if not found.user.is_active:
+    member: LabMember = LabMember.from_db(DEFAULT_DB_ALIAS, _COLUMNS, columns)
+    if not member.is_active:
         return None
-    if found.last_used is None or now - found.last_used > _NOTED:
-        _note(found.pk, now)
-    member: LabMember = found.user
+    if last_used is None or now - last_used > _NOTED:
+        _note(pk, now)
     return member
 
 

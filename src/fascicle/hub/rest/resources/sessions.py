@@ -25,6 +25,7 @@ from fascicle.hub.rest.resources.atlas import atlas_filters
 from fascicle.hub.rest.resources.parts import LIST
 from fascicle.hub.rest.resources.searches import having, of_types, quality, verify_types, worst
 from fascicle.hub.rest.resources.within import (
+    PATHS,
     datasets_of,
     insertions_of,
     notes_of,
@@ -115,7 +116,7 @@ SESSIONS = Resource(
         Field("extended_qc", only="detail"),
         Choice("qc", only="detail"),
         Made("wateradmin_session_related", water_of, shape=LIST, only="detail"),
-        Made("data_dataset_session_related", datasets_of, shape=LIST, only="detail"),
+        Made("data_dataset_session_related", datasets_of, PATHS, shape=LIST, only="detail"),
         Field("auto_datetime", read_only=True, only="detail"),
         Field("id", read_only=True, only="detail"),
         Field("json", only="detail"),

@@ -15,6 +15,7 @@ from fascicle.hub.models import (
 from fascicle.hub.models.base import QC
 from fascicle.hub.paths import data_url, natural_path
 from fascicle.hub.rest.fields import NAMES, Page
+from fascicle.hub.rest.prepared import Prepared
 from fascicle.hub.rest.resources.parts import PROJECTS
 
 _QC = {int(value): str(label) for value, label in QC.choices}
@@ -27,10 +28,18 @@ def _by(rows: Sequence[tuple[Any, Any]], keys: Sequence[Any]) -> list[list[Any]]
     return [found.get(key, []) for key in keys]
 
 
+_WATER = Prepared(
+    lambda key: (
+        WaterAdministration.objects.filter(session__in=[key])
+        .order_by("date_time", "pk")
+        .values_list("session_id", "pk", "name", "water_type__name", "water_administered")
+    )
+)
+
+
 def water_of(page: Page) -> Sequence[Any]:
     """Return the water that was given in each session."""
-    given = WaterAdministration.objects.filter(session__in=page["pk"]).order_by("date_time", "pk")
-    rows = given.values_list("session_id", "pk", "name", "water_type__name", "water_administered")
+    rows = _WATER.rows(page["pk"])
     return _by(
         [
             (
@@ -43,14 +52,20 @@ def water_of(page: Page) -> Sequence[Any]:
     )
 
 
+_NOTES = Prepared(
+    lambda key: (
+        Note.objects.filter(
+            content_type__app_label="hub", content_type__model="session", object_id__in=[key]
+        )
+        .order_by("date_time", "pk")
+        .values_list("object_id", "pk", "user__username", "date_time", "text", "image", "json")
+    )
+)
+
+
 def notes_of(page: Page) -> Sequence[Any]:
     """Return the notes about each session."""
-    about = Note.objects.filter(
-        content_type__app_label="hub", content_type__model="session", object_id__in=page["pk"]
-    )
-    rows = about.order_by("date_time", "pk").values_list(
-        "object_id", "pk", "user__username", "date_time", "text", "image", "json"
-    )
+    rows = _NOTES.rows(page["pk"])
     return _by(
         [
             (
@@ -84,16 +99,27 @@ _DATASET = (
     "revision__name",
     "default_dataset",
     "qc",
-    "session__subject__nickname",
-    "session__date",
-    "session__number",
-    "session__lab__name",
-    "session__subject__lab__name",
 )
-_COPY = (
-    "file_records__relative_path",
-    "file_records__data_repository__data_url",
+_ORDER = ("session_id", "collection", "name", "revision__name", "pk")
+_ALL = Prepared(
+    lambda key: Dataset.objects.filter(session__in=[key]).order_by(*_ORDER).values_list(*_DATASET)
 )
+_REACHABLE = Prepared(
+    lambda key: (
+        Dataset.objects.filter(
+            session__in=[key],
+            online=True,
+            file_records__exists=True,
+            file_records__data_repository__globus_is_personal=False,
+        )
+        .order_by(*_ORDER, "-file_records__data_repository__name")
+        .values_list(
+            *_DATASET, "file_records__relative_path", "file_records__data_repository__data_url"
+        )
+    )
+)
+#: What the paths of a session's files follow from.
+PATHS = ("subject__nickname", "date", "number", "lab__name", "subject__lab__name")
 
 
 def datasets_of(page: Page) -> Sequence[Any]:
@@ -102,28 +128,19 @@ def datasets_of(page: Page) -> Sequence[Any]:
     Where no repository can be reached by clients at all, all datasets: there is none to fetch,
     and a list of them is all that such a hub is for.
     """
-    datasets = Dataset.objects.filter(session__in=page["pk"])
-    order = ("session_id", "collection", "name", "revision__name", "pk")
-    reachable = {
-        "online": True,
-        "file_records__exists": True,
-        "file_records__data_repository__globus_is_personal": False,
-    }
-    rows = list(
-        datasets.filter(**reachable)
-        .order_by(*order, "-file_records__data_repository__name")
-        .values_list(*_DATASET, *_COPY)
-    )
+    rows = _REACHABLE.rows(page["pk"])
     if not rows and not DataRepository.objects.filter(globus_is_personal=False).exists():
-        rows = [(*row, "", "") for row in datasets.order_by(*order).values_list(*_DATASET)]
+        rows = [(*row, "", "") for row in _ALL.rows(page["pk"])]
+    sessions = dict(zip(page["pk"], zip(*(page[one] for one in PATHS), strict=True), strict=True))
     made: dict[Any, dict[str, Any]] = {}
     owners = []
     for (
         owner, key, name, kind, size, digest, version, collection, revision, default, qc,
-        subject, day, number, lab, subjects_lab, path, place,
+        path, place,
     ) in rows:  # fmt: skip
         if key in made and (made[key]["data_url"] or not place):
             continue  # a further copy of the same
+        subject, day, number, lab, subjects_lab = sessions[owner]
         lab = lab or subjects_lab
         path = path or natural_path(subject, day, number, collection, revision, name)
         url = data_url(place, lab, path, key)
@@ -149,11 +166,21 @@ def datasets_of(page: Page) -> Sequence[Any]:
     return _by([(owner, made[key]) for owner, key in owners], page["pk"])
 
 
+def _insertions(key: Any) -> Any:
+    from fascicle.hub.rest.resources.insertions import INSERTIONS
+
+    rows = ProbeInsertion.objects.filter(session__in=[key]).order_by("name", "pk")
+    return rows.values_list(*INSERTIONS.needs["list"])
+
+
+_INSERTIONS = Prepared(_insertions)
+
+
 def insertions_of(page: Page) -> Sequence[Any]:
     """Return the insertions of each session, as their list has them."""
     from fascicle.hub.rest.resources.insertions import INSERTIONS
 
-    rows = ProbeInsertion.objects.filter(session__in=page["pk"]).order_by("name", "pk")
+    rows = _INSERTIONS.rows(page["pk"])
     shared = {PROJECTS: page.shared[NAMES]["projects", "name"]}
-    made = INSERTIONS.render(rows, "list", page.base, shared)
+    made = INSERTIONS.render_rows(rows, "list", page.base, shared)
     return _by([(one["session"], one) for one in made], page["pk"])
