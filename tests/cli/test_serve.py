@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -123,6 +124,7 @@ def test_it_says_how_to_log_in_and_how_clients_are_set_up(served: Served, folder
     assert served.said.count(served.password) == 1
     assert f"Serving {folder} at {served.url}" in served.said
     for line in (
+        f"fascicle login {served.url} --user admin",
         f'lab = fascicle.open("{served.url}")',
         f'par = par.set("HTTP_DATA_SERVER", "{served.url}/data")',
         f'one = ONE(base_url="{served.url}", username="admin")',
@@ -159,6 +161,15 @@ def test_the_lines_that_it_says_set_the_official_client_up(
         timeout=300,
     )
     assert re.search(r"LOADED [1-9]", run.stdout), run.stdout[-1000:] + run.stderr[-3000:]
+
+
+def test_the_line_that_makes_a_token_works_wherever_it_is_typed(
+    served: Served, tmp_path: Path
+) -> None:
+    (line,) = filter(None, _lines(served)["A token, in place of the password"])
+    command = [sys.executable, "-m", *shlex.split(line)]
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert ask(served, "/me", made.stdout.strip())["username"] == "admin"
 
 
 def test_the_lines_that_it_says_set_our_client_up(served: Served, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fascicle.hub.setup import FirstStart
 
 
-@click.command()
+@click.command(short_help="Serve FOLDER as a lab's database.")
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--host", metavar="ADDRESS", help="Listen at this address.  [default: 127.0.0.1]")
 @click.option("--port", metavar="N", type=click.IntRange(0, 65535), help="[default: 8000]")
@@ -74,9 +74,14 @@ def serve(folder: Path | None, file: Path | None, no_watch: bool, **given: Any) 
 
 
 def _first(config: HubConfig, made: FirstStart) -> None:
+    from fascicle.hub.clients import which_hub
+
     if made.user:
         click.echo(f"User {made.user!r} with the password {made.password}")
-        click.echo("  It is not kept: note it now, or give another: fascicle hub user password")
+        click.echo("  It is not kept: note it now, or give another, with")
+        click.echo(f"  fascicle hub user password {which_hub(config)}")
+        if config.folder is not None:
+            output.note(f"importing what {config.folder} has; later starts do that for changes")
     sys.stdout.flush()
 
 

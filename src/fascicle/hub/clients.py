@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from fascicle.hub.config import HubConfig
+import shlex
+
+from fascicle.hub.config import STATE, HubConfig
 from fascicle.hub.setup import ADMIN
 
 
 def setup_lines(config: HubConfig, user: str = ADMIN) -> dict[str, list[str]]:
-    """Return the lines of Python that set clients up, by client.
+    """Return the lines that set clients up, by client.
 
     Parameters
     ----------
@@ -18,6 +20,7 @@ def setup_lines(config: HubConfig, user: str = ADMIN) -> dict[str, list[str]]:
     """
     url = config.url
     return {
+        "fascicle, once": [f"fascicle login {url} --user {user}"],
         "fascicle, in Python": [
             "import fascicle",
             f'lab = fascicle.open("{url}")',
@@ -39,5 +42,11 @@ def setup_lines(config: HubConfig, user: str = ADMIN) -> dict[str, list[str]]:
             "from one.api import ONE",
             f'one = ONE(base_url="{url}", username="{user}")',
         ],
-        "A token, in place of the password": [f"fascicle hub token new {user}"],
+        "A token, in place of the password": [f"fascicle hub token new {user} {which_hub(config)}"],
     }
+
+
+def which_hub(config: HubConfig) -> str:
+    """Return the option that tells ``fascicle hub`` which hub is meant, wherever it is typed."""
+    usual = config.folder is not None and config.state == config.folder / STATE
+    return f"--hub {shlex.quote(str(config.folder if usual else config.state))}"
