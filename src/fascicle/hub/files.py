@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
 
+from django.db import DatabaseError
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.utils import redirect, send_file
 from werkzeug.wrappers import Response
@@ -25,6 +26,7 @@ from fascicle.hub.paths import AGGREGATES, data_url, natural_path, root
 from fascicle.hub.places import ODD_PATH, place_of
 from fascicle.hub.rest.answers import Refused
 from fascicle.hub.rest.auth import authenticate
+from fascicle.hub.rest.limits import refused_by_database
 from fascicle.hub.rest.throttling import address_of
 from fascicle.hub.setup import REPOSITORY, current
 
@@ -67,6 +69,10 @@ def application(environ: Environ, start_response: Callable[..., Any]) -> Iterabl
         answer = _answer(environ)
     except Refused as error:
         answer = _refused(error)
+    except DatabaseError as error:
+        if (why := refused_by_database(error)) is None:
+            raise
+        answer = _refused(why)
     answer.headers["X-Content-Type-Options"] = "nosniff"
     out: Iterable[bytes] = answer(environ, start_response)
     return out
@@ -212,13 +218,29 @@ def _redirect(url: str) -> Response:
 def _open(folder: Path | None, inside: str, did: UUID) -> Any:
     """Open a file of the folder, unless the way to it leads out; None where there is none."""
     for real in ways_to(folder, inside, did) if folder is not None else ():
+        if _is_ours(real):
+            continue
         with suppress(OSError):
             # What was looked at is what is opened: the last part is no link any more.
             fd = os.open(real, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | os.O_NONBLOCK)
-            if os.path.isfile(fd):
+            if os.path.isfile(fd) and _where(fd) in ("", real, f"{real} (deleted)"):
                 return os.fdopen(fd, "rb")
             os.close(fd)
     return None
+
+
+def _is_ours(real: str) -> bool:
+    """Return whether a path leads to what the hub keeps to itself, if that lies in the folder."""
+    config = current()
+    private = (os.path.realpath(one) for one in (config.state, config.backups) if one is not None)
+    return any(os.path.commonpath([one, real]) == one for one in private)
+
+
+def _where(fd: int) -> str:
+    """Return what was opened, so that no folder was made a link meanwhile; empty if not known."""
+    with suppress(OSError):
+        return os.readlink(f"/proc/self/fd/{fd}")
+    return ""
 
 
 def ways_to(folder: Path, inside: str, did: UUID) -> Iterator[str]:

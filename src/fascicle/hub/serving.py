@@ -175,9 +175,7 @@ def run(
             watcher.stop()
 
 
-def _Server(
-    config: HubConfig, descriptor: int, ready: Callable[[HubConfig], None] | None
-) -> Any:
+def _Server(config: HubConfig, descriptor: int, ready: Callable[[HubConfig], None] | None) -> Any:
     from gunicorn.app.base import BaseApplication
 
     class Server(BaseApplication):
@@ -201,12 +199,15 @@ def _Server(
 
 def options(config: HubConfig, descriptor: int) -> dict[str, Any]:
     """Return gunicorn's settings."""
+    from fascicle.hub.worker import CONNECTIONS, Worker
+
     beside = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own name there
     return {
         "bind": f"fd://{descriptor}",
-        "worker_class": "gthread",
+        "worker_class": Worker,
         "workers": config.workers,
-        "threads": config.threads,
+        "threads": CONNECTIONS,  # those that look into the database are `config.threads`
+        "forwarder_headers": "",  # no client says what the path is but by the path
         "preload_app": True,  # processes share what was loaded before they were made
         "graceful_timeout": GRACE,
         "timeout": 60,

@@ -13,6 +13,12 @@ Answer = Iterable[bytes]
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Answer]
 
+#: Bytes of JSON, or of a form without files: it takes many times as many once it is read.
+LARGEST_TEXT = 16_000_000
+#: Bytes of a name and a password.
+LARGEST_LOGIN = 64_000
+_LOGINS = ("/auth-token", "/login", "/admin/login/", "/logout")
+
 #: Styles and scripts change with a version of fascicle or Django alone.
 STATIC_SECONDS = 3600
 
@@ -39,7 +45,7 @@ def make_application(config: HubConfig) -> Application:
             return _file(environ, start_response)
         if path.startswith("/static/"):
             return _static(path, environ, start_response)
-        if (answer := _too_large(limit, environ, start_response)) is not None:
+        if (answer := _too_large(_limit(limit, environ), environ, start_response)) is not None:
             return answer
         return django(environ, start_response)
 
@@ -90,6 +96,14 @@ def _static(path: str, environ: Environ, start_response: Callable[..., Any]) -> 
     if environ.get("REQUEST_METHOD") == "HEAD" or answer.status_code == 304:
         answer.close()  # what is not sent closes nothing
     return body
+
+
+def _limit(largest: int, environ: Environ) -> int:
+    """Return how many bytes the body of a request may have; only images are large."""
+    if environ.get("PATH_INFO") in _LOGINS:
+        return min(largest, LARGEST_LOGIN)
+    is_form = environ.get("CONTENT_TYPE", "").lower().startswith("multipart/form-data")
+    return largest if is_form else min(largest, LARGEST_TEXT)
 
 
 def _too_large(

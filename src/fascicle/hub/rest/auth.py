@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from django.contrib.auth import authenticate as check_password
 from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.middleware.csrf import CsrfViewMiddleware
@@ -26,6 +27,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from fascicle.hub.models import LabMember, Tag
 from fascicle.hub.rest.answers import Refused, answer, not_allowed, refusal
+from fascicle.hub.rest.limits import refused_by_database
 from fascicle.hub.rest.throttling import address_of, waiting
 from fascicle.hub.rest.tokens import issue, member_of
 
@@ -51,6 +53,11 @@ LOGIN_PAGES = frozenset(("/login", "/admin/login/"))
 #: Addresses of pages for people, who are sent to the login.
 PAGES = re.compile(r"/(admin(/.*)?|pages?(/.*)?)?\Z")
 
+#: What a page may load and do; the admin's forms have styles within.
+_ON_PAGES = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 _ZERO = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 MISSING = "Authentication credentials were not provided."
@@ -183,7 +190,11 @@ class RequireLogin:
             refused = self._check(request)
         except Refused as error:
             refused = refusal(error)
-        return self.get_response(request) if refused is None else refused
+        except DatabaseError as error:
+            if (why := refused_by_database(error)) is None:
+                raise
+            refused = refusal(why)
+        return _private(self.get_response(request) if refused is None else refused)
 
     def _check(self, request: HttpRequest) -> HttpResponse | None:
         path = request.path_info
@@ -201,6 +212,8 @@ class RequireLogin:
                 if is_open(path):
                     return None
                 raise
+            if request.method not in _READING:
+                self._from_a_program(request, header)
             request.user = user
             # Only our own program sends this header: no page of another site can
             request._dont_enforce_csrf_checks = True
@@ -223,10 +236,27 @@ class RequireLogin:
             return HttpResponseRedirect(f"/login?next={quote(request.get_full_path())}")
         raise Refused(403, MISSING)
 
+    @staticmethod
+    def _from_a_program(request: HttpRequest, header: str) -> None:
+        """Refuse a name and a password that a browser kept and sends for another site's page."""
+        origin = request.META.get("HTTP_ORIGIN")
+        ours = (None, f"{request.scheme}://{request.get_host()}")
+        if header[:6].lower() == "basic " and origin not in ours:
+            raise Refused(403, "CSRF Failed: this request comes from another site.")
+
     def _against_forgery(self, request: HttpRequest) -> None:
         self.csrf.process_request(request)
         if self.csrf.process_view(request, None, (), {}) is not None:
             raise Refused(403, "CSRF Failed: this request does not come from a page of the hub.")
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    """Let nobody between keep an answer, and no page run or show what is not the hub's own."""
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "private"
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        response.headers.setdefault("Content-Security-Policy", _ON_PAGES)
+    return response
 
 
 def body_of(request: HttpRequest, largest: int | None = None) -> Any:

@@ -20,6 +20,7 @@ from fascicle.hub import records
 from fascicle.hub.generation import touched
 from fascicle.hub.models import (
     Channel,
+    DataRepository,
     Dataset,
     FileRecord,
     Lab,
@@ -32,10 +33,12 @@ from fascicle.hub.models import (
     Tag,
     TrajectoryEstimate,
 )
+from fascicle.hub.places import ODD_PATH
 from fascicle.hub.rest import probe_effects
 from fascicle.hub.rest.answers import Refused
+from fascicle.hub.rest.naming import check_names
 from fascicle.hub.rest.notes import keep
-from fascicle.hub.setup import current
+from fascicle.hub.setup import REPOSITORY, current
 
 After = Callable[[], object]
 #: What clients send that is no field of its table, and has a meaning all the same.
@@ -81,6 +84,7 @@ def before_save(change: Any) -> After:
     callable
         What is to be done afterwards.
     """
+    check_names(change)
     special = _SAVING.get(type(change.row))
     return nothing if special is None else special(change)
 
@@ -242,6 +246,10 @@ def _dataset(change: Any) -> After:
         kept = {tag.pk for tag in change.many["tags"]}
         if row.tags.filter(protected=True).exclude(pk__in=kept).exists():
             _admin(change.request, f"Failed to take protected tags off dataset {row.name}")
+    if any(tag.open for tag in change.many.get("tags", ())):
+        had = () if change.is_new else row.tags.filter(open=True).values_list("pk", flat=True)
+        if {tag.pk for tag in change.many["tags"] if tag.open} - set(had):
+            _admin(change.request, "Failed to add to a release that is read without a login")
 
     def after() -> None:
         if row.default_dataset and (change.is_new or "default_dataset" in change.changed):
@@ -319,11 +327,19 @@ def _record(change: Any) -> After:
         before |= set(FileRecord.objects.filter(pk=row.pk).values_list("dataset_id", flat=True))
     if row.relative_path:
         row.relative_path = relative_path(row.relative_path)
+    # Where a file lies in the hub's folder, its import found out: nobody points it at another.
+    known = FileRecord.objects.filter(pk=row.pk).values_list("json", flat=True).first()
+    if _odd_path(row.json) not in (None, _odd_path(known)):
+        raise Refused(400, {"json": [f"{ODD_PATH!r} is kept by the hub."]})
     if row.dataset_id is not None and row.relative_path:
         natural = records.natural_paths((row.dataset_id,))
         if natural.get(row.dataset_id) == row.relative_path:
             row.relative_path = ""
     return lambda: _copies_changed(before)
+
+
+def _odd_path(json: Any) -> Any:
+    return json.get(ODD_PATH) if isinstance(json, dict) else None
 
 
 def relative_path(text: str) -> str:
@@ -335,7 +351,8 @@ def relative_path(text: str) -> str:
         If it leads out of it.
     """
     parts = text.replace("\\", "/").split("/")
-    if text.startswith("/") or ".." in parts or "\x00" in text or ":" in parts[0]:
+    hidden = any(part.startswith(".") and part != "." for part in parts)
+    if text.startswith("/") or hidden or not text.isprintable() or ":" in parts[0]:
         raise Refused(400, {"relative_path": ["A path below the repository is expected."]})
     return "/".join(part for part in parts if part not in ("", "."))
 
@@ -371,6 +388,26 @@ def _delete_tag(row: Tag, request: HttpRequest) -> After:
     if row.protected:
         _admin(request, f"Failed to delete protected tag {row.name}")
     _tag_changed(row)
+    return nothing
+
+
+def _repository(change: Any) -> After:
+    """Let admins alone say where files are fetched: clients show their passwords there."""
+    row: DataRepository = change.row
+    before = None if change.is_new else DataRepository.objects.filter(pk=row.pk).first()
+    for one in (before, row):
+        if one is not None and (one.data_url or one.name == REPOSITORY):
+            _admin(change.request, f"Failed to write data repository {one.name}, of an address")
+    if before is not None and before.name == REPOSITORY != row.name:
+        raise Refused(400, {"name": ["This is the hub's own folder."]})
+    return nothing
+
+
+def _delete_repository(row: DataRepository, request: HttpRequest) -> After:
+    if row.name == REPOSITORY:
+        raise Refused(403, "Failed to delete data repository hub: it is the hub's own folder")
+    if row.data_url:
+        _admin(request, f"Failed to delete data repository {row.name}, of an address")
     return nothing
 
 
@@ -420,6 +457,7 @@ _SAVING: dict[type, Callable[[Any], After]] = {
     LabMember: _member,
     Dataset: _dataset,
     FileRecord: _record,
+    DataRepository: _repository,
     Tag: _tag,
     Note: _note_row,
     ProbeInsertion: probe_effects.insertion,
@@ -434,6 +472,7 @@ _DELETING: dict[type, Callable[[Any, HttpRequest], After]] = {
     LabMember: _delete_member,
     Dataset: _delete_dataset,
     FileRecord: _delete_record,
+    DataRepository: _delete_repository,
     Tag: _delete_tag,
     Note: _delete_note,
     ProbeInsertion: probe_effects.delete_insertion,

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from django.http import HttpRequest, QueryDict
 
-DEFAULT = 250
-LARGEST = 1000
+from fascicle.hub import setup
+
 SLOW = 0.02  # seconds; a count that takes longer is kept for as long as nothing changes
 KEPT = 1024
 
@@ -28,8 +28,9 @@ class Window(NamedTuple):
 
 def window(query: QueryDict) -> Window:
     """Return which part of a list a request asks for."""
-    limit = _number(query.get("limit")) or DEFAULT
-    return Window(min(limit, LARGEST), _number(query.get("offset")))
+    config = setup.current()
+    limit = _number(query.get("limit")) or config.page_size
+    return Window(min(limit, config.page_limit), _number(query.get("offset")))
 
 
 def _number(text: str | None) -> int:
