@@ -22,9 +22,11 @@ from fascicle.errors import (
     ALFObjectNotFound,
     HTTPError,
     LoginError,
+    LoginNeeded,
     NeedsServerError,
     NotFoundError,
     SearchTermError,
+    TransferError,
 )
 from fascicle.one import ONE, One, OneAlyx, params
 from fascicle.testing.hub import HubServer
@@ -578,3 +580,24 @@ def test_processes_that_share_a_folder(hub: HubServer, tmp_path: Path) -> None:
         out, err = run.communicate(timeout=120)
         assert out == "fine\n", err[-3000:]
     assert not list((tmp_path / "files").rglob("*.part"))
+
+
+def test_local_mode_needs_no_login(hub: HubServer, tmp_path: Path) -> None:
+    """A name without a password is for when the server is asked."""
+    with pytest.warns(UserWarning, match="No cache tables"):
+        one = OneAlyx(
+            "test_user", base_url=hub.url, cache_dir=tmp_path / "here", mode="local", silent=True
+        )
+    assert one.search() == []
+    with pytest.raises(LoginNeeded, match='password or token of "test_user"'):
+        one.search(users="olivier", query_type="remote")
+
+
+def test_a_folder_that_cannot_be_made(connect: Any, tmp_path: Path) -> None:
+    """What is told is told; files have nowhere to go, and it is said how to give them a place."""
+    (tmp_path / "file").write_text("no folder")
+    one = connect(cache_dir=tmp_path / "file" / "cache")
+    eid = one.search(subject="NYU-37")[0]
+    with pytest.raises(TransferError, match="cannot be written") as caught:
+        one.load_dataset(eid, "_ibl_wheel.timestamps.npy")
+    assert "cache_dir=" in caught.value.hint

@@ -286,7 +286,13 @@ class RemoteStore:
         from fascicle.catalogue import segment
 
         place = f"{info['generation']}-{uuid.uuid4().hex}"
-        (self.folder / place).mkdir(parents=True)
+        try:
+            (self.folder / place).mkdir(parents=True)
+        except OSError as error:
+            raise CatalogueError(
+                f"the server's index cannot be kept in {self.folder}: {error.strerror}",
+                hint="FASCICLE_CACHE=DIR names another folder",
+            ) from error
         try:
             segment.write(columns.arrange(), self.folder / place / "index", sync=False)
         except (OSError, sqlite3.Error, CatalogueError):

@@ -96,9 +96,11 @@ class OneAlyx(RemoteSearchMixin, DatabaseMixin, One):
         from fascicle.alyx import AlyxClient
 
         check_mode(mode, remote=True)
+        # In local mode nobody is asked: a name alone is for when somebody is.
+        later = mode == "local" and not (password or token)
         self._web_client = AlyxClient(
             base_url,
-            username,
+            None if later else username,
             password,
             cache_dir=cache_dir,
             silent=silent,
@@ -107,6 +109,8 @@ class OneAlyx(RemoteSearchMixin, DatabaseMixin, One):
             # A login that names everything is for this object alone.
             stay_logged_in=not (base_url and username and (password or token)),
         )
+        if later and username:
+            self._web_client.user = username
         self.accept_mismatch = accept_mismatch
         self._begin()
         super().__init__(self._web_client.cache_dir, mode, wildcards, tables_dir)

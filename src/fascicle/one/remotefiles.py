@@ -236,9 +236,15 @@ class RemoteFilesMixin(RemotePlacesMixin, LoadingMixin):
 
     def _plan(self, pairs: Sequence[tuple[Wanted, str]], check_hash: bool) -> Plan:
         from fascicle.transfer import make_plan
+        from fascicle.transfer.disk import disk_error
         from fascicle.transfer.source import Source
 
-        self.cache_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self.cache_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problem = disk_error(error, self.cache_dir)
+            problem.hint = "give a folder that you can write to: ONE(cache_dir=…)"
+            raise problem from error
         sources = [
             (Source(quoted(url), "", w.size, w.md5, "md5" if w.md5 else ""), w.path)
             for w, url in pairs
