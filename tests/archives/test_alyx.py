@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,19 @@ def test_offline(archive: AlyxArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     assert other.bring([DatasetRef(session.eid, first)])[0].is_file()
     with pytest.raises(OfflineError, match="FASCICLE_OFFLINE is set"):
         other.bring([DatasetRef(session.eid, second)])
+
+
+def test_a_server_that_is_away(hub: HubServer, archive: AlyxArchive) -> None:
+    """What is here answers soon: nobody waits for a server that may be away for the day."""
+    eids = archive.catalogue().eids()
+    hub.halt()
+    try:
+        began = time.monotonic()
+        with pytest.warns(IncompleteWarning, match="as it was fetched last"):
+            assert AlyxArchive(archive.name).catalogue().eids() == eids
+        assert time.monotonic() - began < 5
+    finally:
+        hub.start()
 
 
 def test_a_tag_offline(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,7 @@ class AlyxArchive(ServedArchive):
         if self.version:
             return self._from_tables(folder)
         server = Reader(self.alyx)
+        server.hasty = (folder / "catalogue").exists()
         try:
             return RemoteStore(folder / "catalogue", server).refresh()
         except Gone:
@@ -117,6 +118,8 @@ class AlyxArchive(ServedArchive):
             return kept
         except HTTPError as error:
             raise self._is_none(error) from error
+        finally:
+            server.hasty = False
 
     def _is_none(self, error: HTTPError) -> Exception:
         """Return the error for an address at which there is no database."""
@@ -234,10 +237,16 @@ class Reader:
     Parameters
     ----------
     client : AlyxClient
+
+    Attributes
+    ----------
+    hasty : bool
+        Whether there is something to go on with if no answer comes soon.
     """
 
     def __init__(self, client: AlyxClient) -> None:
         self.client = client
+        self.hasty = False
 
     def get(self, path: str, *, start: int | None = None, stop: int | None = None) -> bytes:
         """Return the body of an answer, or a range of it.
@@ -261,12 +270,14 @@ class Reader:
         query = f"/{path.lstrip('/')}"
         for attempt in range(2):
             if not settings.offline():
-                self.client._ensure_login()
+                self.client._ensure_login(hasty=self.hasty)
             used = self.client._token["token"] if self.client._token else None
             headers = {**self.client._headers, "Accept": "*/*", "Accept-Encoding": "identity"}
             if start is not None and stop is not None:
                 headers["Range"] = f"bytes={start}-{stop - 1}"
-            answer = self.client._wire.ask("GET", query, headers=headers, as_json=False)
+            answer = self.client._wire.ask(
+                "GET", query, headers=headers, as_json=False, hasty=self.hasty
+            )
             if answer.status_code in (200, 206):
                 return whole_or_range(answer.content, answer.status_code, start, stop)
             if answer.status_code in (404, 410, 416):
