@@ -190,12 +190,14 @@ def test_no_server_to_log_in_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", [200, 404])
 def test_a_server_of_another_kind(server: FakeAlyx, tmp_path: Path, status: int) -> None:
     page = Said(b"<html><title>Welcome</title></html>", status)
-    server.faults.extend([page, page])
+    server.faults.extend([page] * 3)
     alyx = client_of(server, tmp_path, username=None, password=None)
     with pytest.raises(BadAnswerError, match=r"seems to be no Alyx.*\(Welcome\)") as caught:
         alyx.get("/x")
     assert caught.value.hint
     assert told_nothing(server)
+    with pytest.raises(BadAnswerError, match="seems to be no Alyx"):
+        alyx.get("/x")  # a page before makes no database of it
 
 
 def test_the_password_that_is_known_to_all(server: FakeAlyx, tmp_path: Path) -> None:

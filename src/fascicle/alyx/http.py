@@ -90,7 +90,7 @@ class Wire:
     Attributes
     ----------
     answered : bool
-        Whether an answer came so far, whatever it was.
+        Whether an answer came so far that is no web page.
     """
 
     def __init__(self, base_url: str, bounds: Bounds) -> None:
@@ -253,8 +253,9 @@ class Wire:
                 answer.release_conn()
                 names = {k.lower(): v for k, v in answer.headers.items()}
                 self._used = time.monotonic()
-                self.answered = True
-                return Response(answer.status, _Headers(names), b"".join(parts), url), _NONE
+                response = Response(answer.status, _Headers(names), b"".join(parts), url)
+                self.answered = self.answered or not response.is_page
+                return response, _NONE
             finally:
                 answer.close()
         except (problems.LocationValueError, problems.URLSchemeUnknown) as error:
