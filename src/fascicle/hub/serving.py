@@ -6,7 +6,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +68,35 @@ def serve(
         # So that an import under way ends too; gunicorn has a handler of its own later.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         config = with_port(config, sock.getsockname()[1])
-        seen = start(config, first=first, imported=imported, progress=progress)
-        run(config, sock, seen=seen, ready=ready)
+        with _held(config):
+            seen = start(config, first=first, imported=imported, progress=progress)
+            run(config, sock, seen=seen, ready=ready)
+
+
+@contextmanager
+def _held(config: HubConfig) -> Iterator[None]:
+    """Keep other servers out of the hub's state; it is made if it is not there."""
+    from fascicle.hub.lock import only_one
+
+    try:
+        config.state.mkdir(parents=True, exist_ok=True)
+        lock = only_one(config.state, config.url)
+        lock.__enter__()
+    except ConfigurationError:
+        raise
+    except OSError as error:
+        raise _unwritable(config, error) from error
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
+def _unwritable(config: HubConfig, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"the hub cannot write its state into {config.state}: {error.strerror}",
+        hint="give a folder that it may write: --state DIR",
+    )
 
 
 def start(
@@ -95,10 +123,7 @@ def start(
     except FascicleError:
         raise
     except OSError as error:
-        raise ConfigurationError(
-            f"the hub cannot write its state into {config.state}: {error.strerror}",
-            hint="give a folder that it may write: --state DIR",
-        ) from error
+        raise _unwritable(config, error) from error
     remember(config)
     made = first_start(config)
     if first is not None:

@@ -90,6 +90,7 @@ def migrate(config: HubConfig) -> None:
 
     make_private(config)
     try:
+        _refuse_newer()
         call_command("migrate", verbosity=0, interactive=False)
     except OperationalError as error:
         why = " ".join(str(error).split())
@@ -97,6 +98,21 @@ def migrate(config: HubConfig) -> None:
             f"the database does not answer: {why}",
             hint="is its server running, and may this user use that database?",
         ) from error
+
+
+def _refuse_newer() -> None:
+    """Refuse tables that a later version of fascicle has changed: this one does not know them."""
+    from django.db import connection
+    from django.db.migrations.loader import MigrationLoader
+
+    loader = MigrationLoader(connection, ignore_no_migrations=True)
+    newer = sorted(name for app, name in loader.applied_migrations if app == "hub")
+    unknown = [name for name in newer if ("hub", name) not in loader.disk_migrations]
+    if unknown:
+        raise ConfigurationError(
+            f"the hub's database is of a later fascicle: it has {', '.join(unknown)}",
+            hint="pip install --upgrade 'fascicle[hub]', or restore a backup of before",
+        )
 
 
 def make_private(config: HubConfig) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
+from fascicle.hub.wsgi import limit
+
 #: Connections that are served at the same time, each process its own.
 CONNECTIONS = 128
 #: Seconds in which a client has to ask, from the first byte to the end of the headers.
@@ -122,11 +124,12 @@ class Apart:
 
     def _read(self, environ: Environ) -> Any:
         """Read the body, if there is one; one without a length then has a length."""
+        largest = limit(self.largest, environ)
         said = environ.get("CONTENT_LENGTH") or ""
         has_no_length = "HTTP_TRANSFER_ENCODING" in environ and not said
         if said in ("", "0") and not has_no_length:
             return None
-        if said and (not said.isdigit() or int(said) > self.largest):
+        if said and (not said.isdigit() or int(said) > largest):
             return None  # it is refused by its length, and not read
         source = environ["wsgi.input"]
         body = tempfile.SpooledTemporaryFile(_KEPT)  # noqa: SIM115 - closed when it was answered
@@ -134,7 +137,7 @@ class Apart:
         while piece := source.read(_PIECE):
             length += len(piece)
             body.write(piece)
-            if length > self.largest:
+            if length > largest:
                 break
         body.seek(0)
         environ["CONTENT_LENGTH"] = str(length)

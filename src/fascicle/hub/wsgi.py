@@ -37,7 +37,7 @@ def make_application(config: HubConfig) -> Application:
     from django.core.wsgi import get_wsgi_application
 
     django = get_wsgi_application()
-    limit = int(config.upload_mb * 1e6)
+    largest = int(config.upload_mb * 1e6)
 
     def application(environ: Environ, start_response: Callable[..., Any]) -> Answer:
         path = environ.get("PATH_INFO", "")
@@ -45,7 +45,7 @@ def make_application(config: HubConfig) -> Application:
             return _file(environ, start_response)
         if path.startswith("/static/"):
             return _static(path, environ, start_response)
-        if (answer := _too_large(_limit(limit, environ), environ, start_response)) is not None:
+        if (answer := _too_large(limit(largest, environ), environ, start_response)) is not None:
             return answer
         return django(environ, start_response)
 
@@ -98,7 +98,7 @@ def _static(path: str, environ: Environ, start_response: Callable[..., Any]) -> 
     return body
 
 
-def _limit(largest: int, environ: Environ) -> int:
+def limit(largest: int, environ: Environ) -> int:
     """Return how many bytes the body of a request may have; only images are large."""
     if environ.get("PATH_INFO") in _LOGINS:
         return min(largest, LARGEST_LOGIN)

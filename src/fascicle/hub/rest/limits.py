@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
@@ -14,6 +15,7 @@ from fascicle.hub.rest.lookups import time_limit
 _STOPPED = ("interrupted", "user-defined function", "statement timeout")
 _BUSY = ("database is locked", "lock timeout", "too many clients", "deadlock")
 _FULL = ("disk is full", "no space left", "disk full", "disk i/o error")
+_NO_ROOM = "The hub cannot write this: its disk is full, or fails."
 _AWAY = ("connection", "shutting down", "starting up", "recovery mode", "unable to open")
 
 
@@ -53,6 +55,8 @@ def refused_by_database(error: Exception, seconds: float | None = None) -> Refus
         With 400 where a question takes too long, 503 where the database is busy or away, 507 where
         it has no room.
     """
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Refused(507, _NO_ROOM)
     if not isinstance(error, OperationalError | InterfaceError):
         return None
     said = str(error).lower()
@@ -65,7 +69,7 @@ def refused_by_database(error: Exception, seconds: float | None = None) -> Refus
             400, f"The question takes longer than {seconds:g} s, ask for less at a time."
         )
     if any(words in said for words in _FULL):
-        return Refused(507, "The hub cannot write this: its disk is full, or fails.")
+        return Refused(507, _NO_ROOM)
     if any(words in said for words in _BUSY):
         return Refused(503, "The database is busy, try again.", {"Retry-After": "1"})
     if isinstance(error, InterfaceError) or any(words in said for words in _AWAY):
