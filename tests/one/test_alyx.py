@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -205,6 +206,26 @@ def test_pages(one: OneAlyx, local: One) -> None:
     assert one.get_details(lazy)[0]["number"] == records[0]["number"]
     assert len(pickle.loads(pickle.dumps(lazy))) == len(lazy)
     assert "fetched" in repr(lazy)
+
+
+def test_many_ids(one: OneAlyx, local: One) -> None:
+    eids = one.search()
+    others = [uuid4() for _ in range(300)]
+    assert one.search(id=[*reversed(eids), *others]) == eids
+    records = one.alyx.rest("sessions", "list", id=[*eids, *map(str, others)])
+    assert {r["id"] for r in records} == set(map(str, eids))
+    lab = records[0]["lab"]
+    some = one.alyx.rest("sessions", "list", id=eids, django=f"lab__name,{lab}")
+    assert 0 < len(some) < len(eids) and {r["lab"] for r in some} == {lab}
+    assert one.search(id=[]) == [] == one.alyx.rest("sessions", "list", id=[])
+    assert one.search(subject=[f"s{n}" for n in range(2000)]) == []
+    numbers = [*range(-2000, 1000)]
+    assert one.search(number=numbers) == eids
+
+
+def test_a_session_that_nobody_has(one: OneAlyx) -> None:
+    with pytest.raises(ALFObjectNotFound, match=re.escape(one.alyx.base_url)):
+        one.load_object(uuid4(), "spikes")
 
 
 def test_unknown_terms(one: OneAlyx) -> None:

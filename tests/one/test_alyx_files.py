@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from fascicle.errors import (
     ALFWarning,
     CatalogueError,
     FascicleError,
+    HTTPError,
     NotFoundError,
     ServerError,
 )
@@ -99,6 +100,17 @@ def test_no_checksum_on_record(one: OneAlyx, lab: ServedLab) -> None:
     lab.add_file("alf/obj.a.npy", md5="")
     lab.add_file("alf/obj.b.npy", md5="", size=None)
     assert set(one.load_object(lab.eid, "obj")) == {"a", "b"}
+
+
+def test_what_is_not_to_be_checked_is_not(one: OneAlyx, lab: ServedLab) -> None:
+    lab.add_file("alf/obj.a.npy", md5="0" * 32)
+    loaded = one.load_dataset(lab.eid, "obj.a", check_hash=False)
+    np.testing.assert_array_equal(loaded, np.arange(10))
+    with pytest.warns(ALFWarning, match="is not what"), pytest.raises(ALFObjectNotFound):
+        one.load_dataset(lab.eid, "obj.a")  # nobody has found it whole
+    np.testing.assert_array_equal(
+        one.load_dataset(lab.eid, "obj.a", check_hash=False), np.arange(10)
+    )
 
 
 def test_a_file_that_the_server_lost(one: OneAlyx, lab: ServedLab) -> None:
@@ -300,6 +312,37 @@ def test_busy_for_a_while(one: OneAlyx, lab: ServedLab) -> None:
     lab.add_file("alf/obj.a.npy")
     lab.fail("GET", f"/sessions/{lab.eid}", 503, {"detail": "busy"}, times=2)
     np.testing.assert_array_equal(one.load_dataset(lab.eid, "obj.a"), np.arange(10))
+
+
+BUSY = [
+    (429, {"detail": "slow down"}),
+    (503, {"detail": "busy"}),
+    (502, "<html>Bad Gateway</html>"),
+]
+
+
+@pytest.mark.parametrize(("status", "said"), BUSY)
+def test_every_question_gets_through(one: OneAlyx, lab: ServedLab, status: int, said: Any) -> None:
+    lab.add_file("alf/obj.a.npy")
+    one.alyx.cache_mode = None
+    questions: list[tuple[str, Callable[[], Any], Any]] = [
+        ("/sessions", lambda: [str(e) for e in one.search(subject="KS1")], [lab.eid]),
+        (f"/sessions/{lab.eid}", lambda: one.list_datasets(lab.eid), ["alf/obj.a.npy"]),
+        (
+            f"/sessions/{lab.eid}",
+            lambda: one.load_dataset(lab.eid, "obj.a").tolist(),
+            list(range(10)),
+        ),
+    ]
+    for place, ask, answer in questions:
+        lab.fail("GET", place, status, said, times=2)
+        assert ask() == answer
+        lab.fail("GET", place, status, said, times=99)
+        one.alyx.bounds.attempts = 1
+        with pytest.raises(HTTPError, match=str(status)):
+            ask()
+        lab.faults.clear()
+        one.alyx.bounds.attempts = 8
 
 
 def test_replaced_by_hand(one: OneAlyx, lab: ServedLab, monkeypatch: pytest.MonkeyPatch) -> None:

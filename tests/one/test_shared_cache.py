@@ -1,4 +1,4 @@
-"""Many processes share one folder of files, tables, answers and settings: each is told the truth."""
+"""Many processes share one folder of files, tables and answers: each is told the truth."""
 
 from __future__ import annotations
 

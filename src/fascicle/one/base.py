@@ -111,6 +111,11 @@ class Local:
         """What answers a question about sessions; None where a server does."""
         return self._catalogue
 
+    @property
+    def _asked_place(self) -> str:
+        """What answers a question about sessions, in words."""
+        return f"the index of {self._tables_dir}"
+
     def _asking(self, query_type: str) -> AbstractContextManager[object]:
         """Return what makes a kind of query hold for all that one call does."""
         return nullcontext()

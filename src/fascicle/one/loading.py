@@ -358,7 +358,7 @@ class LoadingMixin(FilesMixin, MissingMixin):
         contents = self._contents(eid)
         if contents is None:
             raise ALFObjectNotFound(
-                f"{what} not found: the session {eid} is not in the index of {self._tables_dir}",
+                f"{what} not found: the session {eid} is not in {self._asked_place}",
                 hint="one.search() lists the sessions that are",
             )
         return contents

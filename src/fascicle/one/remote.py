@@ -35,6 +35,8 @@ _ASKED: ContextVar[tuple[int, str] | None] = ContextVar("_ASKED", default=None)
 #: Bounds of dates where there is none.
 _FIRST, _LAST = "1677-09-22", "2262-04-10"
 _KEPT = 64
+#: Values of one term in one question.
+_MANY = 100
 #: What makes an expression of a text, but for the dot that each file name has.
 _SPECIAL = frozenset("\\^$*+?{}[]|()")
 #: Terms that a server compares as a whole, and where its query language has their values.
@@ -94,6 +96,10 @@ class Server(Local):
     @property
     def _asked_catalogue(self) -> Catalogue | None:
         return None if self._asks_server else self._catalogue
+
+    @property
+    def _asked_place(self) -> str:
+        return self.alyx.base_url if self._asks_server else super()._asked_place
 
     def _contents(self, eid: UUID, catalogue: Catalogue | None = None) -> Contents | None:
         if self._asks_server:
@@ -214,6 +220,8 @@ class Server(Local):
         """
         found = self.alyx.rest(endpoint, "list", **query)
         if isinstance(found, list):
+            if isinstance(query.get("id"), list) and endpoint == "sessions":  # asked for in parts
+                found = latest_first(found)
             getattr(self, merge)(found)
             return found, False
         getattr(self, merge)(found[: found.limit])
@@ -243,6 +251,25 @@ def _forgotten() -> Callable[[Any], None]:
 
 def _ignore(records: Any) -> None:
     """Do nothing: the object that would keep the records is not here."""
+
+
+def in_parts(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the searches that one with very many values is: an address has room for some."""
+    parts = [dict(given)]
+    for term, value in given.items():
+        one_of = term.lower().startswith(("subj", "lab", "num"))
+        if not one_of or isinstance(value, str) or not hasattr(value, "__len__"):
+            continue
+        values = list(dict.fromkeys(value))
+        if len(values) > _MANY:
+            some = [values[i : i + _MANY] for i in range(0, len(values), _MANY)]
+            parts = [{**part, term: chosen} for part in parts for chosen in some]
+    return parts
+
+
+def latest_first(records: Iterable[Any]) -> list[Any]:
+    """Return records of sessions in the order in which a server lists them."""
+    return sorted(records, key=lambda r: str(r["start_time"]), reverse=True)
 
 
 def with_dates(records: Any) -> Any:

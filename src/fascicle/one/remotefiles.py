@@ -66,16 +66,19 @@ class RemoteFilesMixin(RemotePlacesMixin, LoadingMixin):
             for w in lacking:
                 w.urls = [url] if (url := known.get(paths[id(w)])) else []
             self._bring(lacking, check_hash=check_hash)
-        return self._hand_over(wanted, contents.eid)
+        return self._hand_over(wanted, contents.eid, check_hash=check_hash)
 
     def _is_replaced(self, name: str) -> bool:
         own = getattr(RemoteFilesMixin, name)
         return name in self.__dict__ or getattr(type(self), name) is not own
 
-    def _hand_over(self, wanted: Sequence[Wanted], eid: UUID | None) -> list[str | None]:
+    def _hand_over(
+        self, wanted: Sequence[Wanted], eid: UUID | None, *, check_hash: bool = True
+    ) -> list[str | None]:
         out: list[str | None] = []
         for w in wanted:
-            here = os.path.isfile(w.path) and w.path not in self._refused
+            refused = check_hash and w.path in self._refused
+            here = os.path.isfile(w.path) and not refused
             out.append(w.path if here else None)
             if here and self.record_loaded and eid is not None:
                 self._loaded[w.id] = eid
@@ -208,7 +211,8 @@ class RemoteFilesMixin(RemotePlacesMixin, LoadingMixin):
             for w in todo:
                 outcome = outcomes.get(os.path.abspath(w.path))
                 if outcome is not None and outcome.error is None:
-                    w.remember()
+                    if check_hash:
+                        w.remember()
                     continue
                 error = outcome.error if outcome is not None else None
                 if error is None:
@@ -229,7 +233,7 @@ class RemoteFilesMixin(RemotePlacesMixin, LoadingMixin):
             plan = self._plan([(w, w.urls[0] if w.urls else "") for w in there], check_hash)
             whole = {str(item.target) for item in plan.here}
             for w in there:
-                if os.path.abspath(w.path) in whole:
+                if check_hash and os.path.abspath(w.path) in whole:
                     w.remember()
             return [w for w in wanted if os.path.abspath(w.path) not in whole]
         return list(wanted)
@@ -245,9 +249,10 @@ class RemoteFilesMixin(RemotePlacesMixin, LoadingMixin):
             problem = disk_error(error, self.cache_dir)
             problem.hint = "give a folder that you can write to: ONE(cache_dir=…)"
             raise problem from error
+        md5 = [w.md5 if check_hash else "" for w, _ in pairs]
         sources = [
-            (Source(quoted(url), "", w.size, w.md5, "md5" if w.md5 else ""), w.path)
-            for w, url in pairs
+            (Source(quoted(url), "", w.size, known, "md5" if known else ""), w.path)
+            for (w, url), known in zip(pairs, md5, strict=True)
         ]
         return make_plan(sources, store=self.cache_dir, verify="ledger" if check_hash else "size")
 
@@ -385,7 +390,10 @@ class RemoteFilesMixin(RemotePlacesMixin, LoadingMixin):
         lacking = [w for w in wanted if not w.is_here(check_hash=check_hash)]
         if lacking:
             self._bring(lacking, check_hash=check_hash)
-        found = [self._hand_over([w], eid)[0] for w, eid in zip(wanted, owners, strict=True)]
+        found = [
+            self._hand_over([w], eid, check_hash=check_hash)[0]
+            for w, eid in zip(wanted, owners, strict=True)
+        ]
         return [None if path is None else ALFPath(path) for path in found]
 
     def _session_folder(self, eid: UUID | None, identifier: UUID) -> str:

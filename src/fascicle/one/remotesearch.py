@@ -7,7 +7,7 @@ from typing import Any
 from fascicle.errors import SearchTermError
 from fascicle.one import match, terms
 from fascicle.one.insertions import InsertionsMixin
-from fascicle.one.remote import Server, answer
+from fascicle.one.remote import Server, answer, in_parts, latest_first
 
 _LOCAL_NAMES = {"project": "projects", "lab": "laboratory"}
 
@@ -84,8 +84,11 @@ class RemoteSearchMixin(Server, InsertionsMixin):
         self._check_query_type(query_type)
         if (query_type or self._default_query) == "remote":
             with self._asking("remote"):
-                query = self._session_query(kwargs)
-                found = self._listed_by_server("sessions", query, "_merge_sessions")
+                queries = [self._session_query(part) for part in in_parts(kwargs)]
+                parts = [self._listed_by_server("sessions", q, "_merge_sessions") for q in queries]
+            found = parts[0]
+            if len(parts) > 1:
+                found = latest_first(r for records, _ in parts for r in records), False
             eids, records = answer(*found)
             return (eids, records) if details else eids
         with self._asking("local"):
