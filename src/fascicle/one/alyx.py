@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from fascicle.archives import offered
 from fascicle.errors import CatalogueError, HTTPError, LoginError, TransferError
-from fascicle.one.api import One, check_mode
+from fascicle.one.api import One
 from fascicle.one.database import DatabaseMixin
 from fascicle.one.fresh import Fresh
+from fascicle.one.modes import check_mode
 from fascicle.one.remotesearch import RemoteSearchMixin
 from fascicle.one.revisions import warn
 from fascicle.one.tables import Tables

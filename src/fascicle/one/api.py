@@ -16,6 +16,7 @@ from fascicle.one import params, revisions
 from fascicle.one.aggregates import AggregatesMixin
 from fascicle.one.converters import ConversionMixin
 from fascicle.one.insertions import InsertionsMixin
+from fascicle.one.modes import check_mode
 from fascicle.one.server import ServerMixin
 from fascicle.one.sharing import shared
 from fascicle.one.tables import Tables, apply_to, empty_index, everything
@@ -483,25 +484,6 @@ def _version() -> str:
     from importlib.metadata import version
 
     return version("fascicle")
-
-
-def check_mode(mode: str, *, remote: bool) -> None:
-    """Make sure that a mode is known, and remote only where there may be a server.
-
-    Raises
-    ------
-    ConfigurationError
-        It is not; this is a ValueError.
-    """
-    if mode == "remote" and not remote:
-        raise ConfigurationError(
-            'mode="remote" asks a server, and One is a local folder',
-            hint="ONE(base_url=URL), or OneAlyx, connects to a server",
-        )
-    if mode not in ("local", "remote"):
-        raise ConfigurationError(
-            f'Mode "{mode}" not recognized', hint="leave mode out, or give mode='local'"
-        )
 
 
 def _no_sessions(folder: Path, rejected: list[tuple[str, str]]) -> str:
