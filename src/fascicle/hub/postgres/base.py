@@ -9,8 +9,16 @@ from django.db.backends.postgresql import base
 from psycopg import Cursor
 
 
+class _Operations(base.DatabaseOperations):
+    def last_executed_query(self, cursor: Any, sql: str, params: Any) -> str:
+        """Return a statement for a log: as it was sent, which may be without its values."""
+        return super().last_executed_query(cursor, sql, params) or str(sql)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection; settings name the package, and Django looks for a class of this name."""
+
+    ops_class = _Operations
 
     def is_usable(self) -> bool:
         """Return whether the connection is alive, which Django asks before each request.

@@ -6,10 +6,12 @@ answer it by a key. Here Django does so once; PostgreSQL, too, plans it once for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
 #: What stands for a value while the statement is made.
@@ -54,21 +56,13 @@ class Prepared:
         return ready.rows(values)
 
 
-class _Statement:
-    """The statement of a query set on this kind of database."""
+class _Compiled:
+    """The statement of a query set on this kind of database, and what its columns become."""
 
-    def __init__(self, rows: Any, mark: Any) -> None:
+    def __init__(self, rows: Any) -> None:
         compiler = rows.query.get_compiler(connection=connection)
-        self.sql, values = compiler.as_sql()
-        self.values = tuple(values)
-        marks = [place for place, value in enumerate(values) if value == stored(mark)]
-        if len(marks) != 1:
-            raise RuntimeError(f"a statement of another form than was thought: {self.sql}")
-        self.place = marks[0]
-        # Of the marks for values, which one is ours, and what stands before it.
-        parts = self.sql.split("%s")
-        self.before, self.after = "%s".join(parts[: marks[0] + 1]), "%s".join(parts[marks[0] + 1 :])
-        self.many = self.before.endswith("IN (")
+        self.sql, self.values = compiler.as_sql()
+        self.size = len(compiler.select)
         self.converters = [
             (place, expression, convert)
             for place, (functions, expression) in compiler.get_converters(
@@ -76,6 +70,30 @@ class _Statement:
             ).items()
             for convert in functions
         ]
+
+    def convert(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Return rows with the values that Django makes of the database's."""
+        if not self.converters or not rows:
+            return rows
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        for at, expression, convert in self.converters:
+            columns[at] = [convert(value, expression, connection) for value in columns[at]]
+        return list(zip(*columns, strict=True))
+
+
+class _Statement(_Compiled):
+    """A statement in which a mark stands for values."""
+
+    def __init__(self, rows: Any, mark: Any) -> None:
+        super().__init__(rows)
+        marks = [place for place, value in enumerate(self.values) if value == stored(mark)]
+        if len(marks) != 1:
+            raise RuntimeError(f"a statement of another form than was thought: {self.sql}")
+        self.place = marks[0]
+        # Of the marks for values, which one is ours, and what stands before it.
+        parts = self.sql.split("%s")
+        self.before, self.after = "%s".join(parts[: marks[0] + 1]), "%s".join(parts[marks[0] + 1 :])
+        self.many = self.before.endswith("IN (")
 
     def rows(self, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Return the rows for some values."""
@@ -86,13 +104,63 @@ class _Statement:
         elif len(given) != 1:
             raise ValueError("this statement takes one value")
         place = self.place
-        rows = fetch(sql, [*self.values[:place], *given, *self.values[place + 1 :]])
-        if not self.converters or not rows:
-            return rows
-        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-        for at, expression, convert in self.converters:
-            columns[at] = [convert(value, expression, connection) for value in columns[at]]
-        return list(zip(*columns, strict=True))
+        return self.convert(fetch(sql, [*self.values[:place], *given, *self.values[place + 1 :]]))
+
+
+class Repeated:
+    """A statement with all its values, for a question that is asked again.
+
+    Parameters
+    ----------
+    rows : QuerySet
+        A ``values_list``.
+    """
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+        self._ready: _Compiled | None = None
+        self._text = ""
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return the rows as they are now.
+
+        From the second time on, PostgreSQL keeps its plan: one for these very values.
+        """
+        if self._ready is None:
+            try:
+                self._ready = _Compiled(self._rows)
+            except EmptyResultSet:  # nothing can be so, and the database is not asked
+                return []
+            with connection.cursor() as cursor:
+                cursor.execute(self._ready.sql, self._ready.values)
+                return self._made(cursor.fetchall())
+        if connection.vendor != "postgresql":
+            return self._made(fetch(self._ready.sql, self._ready.values))
+        if not self._text:
+            with connection.cursor() as cursor:
+                text: str = cursor.mogrify(self._ready.sql, self._ready.values)
+            self._text = text.replace("%", "%%")
+        return self._made(fetch(self._text, ()))
+
+    def _made(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        assert self._ready is not None
+        size = self._ready.size
+        if rows and len(rows[0]) > size:  # columns that are there for the order alone
+            rows = [row[:size] for row in rows]
+        return self._ready.convert(rows)
+
+
+@contextmanager
+def watched() -> Iterator[list[str]]:
+    """Collect the statements that are run meanwhile."""
+    ran: list[str] = []
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        ran.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
+        yield ran
 
 
 def stored(value: Any) -> Any:
@@ -111,6 +179,8 @@ def one_of(before: str, values: list[Any], after: str) -> tuple[str, list[Any]]:
     if len(values) == 1:
         return f"{before}= %s{after}", values
     if connection.vendor == "postgresql":
+        if isinstance(values[0], UUID):  # as text: psycopg looks at each for what to escape
+            return f"{before}= ANY(%s::uuid[]){after}", [f"{{{','.join(v.hex for v in values)}}}"]
         return f"{before}= ANY(%s){after}", [values]
     return f"{before}IN ({', '.join(['%s'] * len(values))}){after}", values
 

@@ -53,11 +53,12 @@ from fascicle.hub.rest import paging
 from fascicle.hub.rest.answers import NOTICE, Refused, answer, not_found, notice
 from fascicle.hub.rest.fields import FIELDS, Choice, Field, Names, Page
 from fascicle.hub.rest.filters import Filter, language
-from fascicle.hub.rest.prepared import Prepared
+from fascicle.hub.rest.prepared import Prepared, Repeated, watched
 
 ALL = frozenset({"list", "read", "create", "update", "partial_update", "delete"})
 NO_DELETE = ALL - {"delete"}
 READ = frozenset({"list", "read"})
+LONGEST, MOST_ASKED = 500, 200  # characters of a question whose statement is kept; how many
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,8 +252,8 @@ class Resource:
         base = base_of(request)
         at = paging.window(request.GET)
         try:
-            rows, unknown = self.narrowed(request)
-            results = self.render_rows(rows[at.offset : at.offset + at.limit], "list", base)
+            rows, unknown, page = self._asked(request, at)
+            results = self.render_rows(page.rows(), "list", base)
             if not results:
                 self._verify(request)
             key = paging.key(self.name, request.GET) if self.kept else None
@@ -263,6 +264,28 @@ class Resource:
         body = {"count": count, "next": following, "previous": previous, "results": results}
         headers = {NOTICE: notice(_unknown(self, unknown))} if unknown else None
         return answer(body, headers=headers)
+
+    def _asked(
+        self, request: HttpRequest, at: paging.Window
+    ) -> tuple[Any, Sequence[str], Repeated]:
+        """Return the rows that a request asks for, unknown parameters, and the page of the rows.
+
+        Clients ask the same again, so the statement is kept, unless making it needed the database:
+        it then holds what was found there.
+        """
+        text = request.META.get("QUERY_STRING", "")
+        asked: dict[str, Any] = self._ready.setdefault("asked", {})
+        found = asked.get(text)
+        if found is None:
+            with watched() as ran:
+                rows, unknown = self.narrowed(request)
+            found = (rows, unknown, Repeated(rows[at.offset : at.offset + at.limit]))
+            if not ran and self.rows is None and len(text) <= LONGEST:
+                if len(asked) >= MOST_ASKED:
+                    asked.clear()
+                asked[text] = found
+        kept: tuple[Any, Sequence[str], Repeated] = found
+        return kept
 
     def _verify(self, request: HttpRequest) -> None:
         """Tell a mistake from a search that finds nothing."""
