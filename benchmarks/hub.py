@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import hub_grow
 from benchmarks.bench import ROOT, Bench
 from benchmarks.table import Bar, Row, Value
 from fascicle.errors import FascicleError
@@ -96,16 +97,14 @@ def run(bench: Bench) -> None:
         _starting(bench, server)
         sizes = [("hub", 100, 40, 30)] if bench.quick else [("hub", 2_000, 750, 30)]
         if bench.hub_large:
-            sizes.append(("hub-large", 400, 150, 75) if bench.quick else _LARGE)
+            # The same, copied within the database until it is as large as is wanted.
+            sizes.append(("hub-large", *sizes[0][1:]))
         small: dict[tuple[str, str], float] = {}
         for name, sessions, insertions, datasets in sizes:
             for database in ("SQLite", "PostgreSQL"):
                 if database == "SQLite" or server is not None:
                     size = _Size(bench, server if database == "PostgreSQL" else None, small)
                     size.run(name, sessions, insertions, datasets)
-
-
-_LARGE = ("hub-large", 80_000, 3_000, 75)
 
 
 class _Size:
@@ -121,6 +120,10 @@ class _Size:
         """Fill a database, serve it, and ask."""
         self.large = name == "hub-large"
         folder, database = self._filled(name, sessions, insertions, datasets)
+        if self.large:
+            copies = _copies(self.bench)
+            sessions, insertions = sessions * (1 + copies), insertions * (1 + copies)
+            datasets = hub_grow.DATASETS
         n = sessions * datasets
         self.bench.title(
             f"(h) {sessions:,} sessions, {n:,} datasets, {insertions:,} insertions, {self.kind}",
@@ -140,11 +143,16 @@ class _Size:
         if self.server is not None:
             database = self.server.make_database()
             _fill(folder, "--database", database, *sizes)
+            if self.large:
+                _grow(folder, _copies(self.bench), "--database", database)
             return folder, database
         kept = self.bench.data / (f"{name}-quick" if self.bench.quick else name)
         if not (kept / ".complete").exists():
             (kept / "lab").mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(kept / "state", ignore_errors=True)  # of a time that did not end
             _fill(kept, *sizes)
+            if self.large:
+                _grow(kept, _copies(self.bench))
             (kept / ".complete").touch()
         shutil.copytree(kept / "state", folder / "state")
         return folder, ""
@@ -239,8 +247,20 @@ def _starting(bench: Bench, server: PostgresServer | None) -> None:
         bench.add(row)
 
 
+def _copies(bench: Bench) -> int:
+    return 3 if bench.quick else hub_grow.COPIES
+
+
 def _fill(folder: Path, *options: object) -> None:
-    command = [sys.executable, ROOT / "benchmarks" / "hub_data.py", folder / "lab"]
+    _run("hub_data.py", folder, *options)
+
+
+def _grow(folder: Path, copies: int, *options: object) -> None:
+    _run("hub_grow.py", folder, "--copies", copies, *options)
+
+
+def _run(script: str, folder: Path, *options: object) -> None:
+    command = [sys.executable, ROOT / "benchmarks" / script, folder / "lab"]
     command += ["--state", folder / "state", *options]
     print(f"filling {folder}", file=sys.stderr, flush=True)
     began = time.monotonic()
