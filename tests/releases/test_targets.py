@@ -464,12 +464,11 @@ def test_the_bar(make, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
 # -- publishers that are killed -------------------------------------------------------------------
 
 PUBLISH = """
-import hashlib, os, signal, sys
+import hashlib, os, sys
 from pathlib import Path
 from fascicle.releases.targets import Upload, open_target
 from fascicle.transfer import Access
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 to, folder, endpoint = sys.argv[1:4]
 files = []
 for path in sorted(Path(folder).rglob("*")):
