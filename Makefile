@@ -18,7 +18,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 # Tests run in so many processes, a file of tests in one of them.
 TEST_WORKERS ?= 2
-PYTEST = "$(PY)" -m pytest -n $(TEST_WORKERS) --dist loadfile
+PYTEST = "$(PY)" -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo system test lint format types imports docs test-fast test-peers test-long bench pre-commit clean
 .DEFAULT_GOAL := help

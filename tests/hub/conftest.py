@@ -24,8 +24,17 @@ ON_POSTGRES = os.environ.get("FASCICLE_HUB_DATABASE") == "postgresql"
 IN_PROCESS = {"tables", "django_hub"}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep, on PostgreSQL, only tests that use the tables in this process."""
+    """Keep, on PostgreSQL, only tests that use the tables in this process.
+
+    A test that runs on both databases runs on PostgreSQL in the long run; some always do (see
+    ``test_tables.py``).
+    """
+    for item in items:
+        names = str(getattr(getattr(item, "callspec", None), "id", "")).split("-")
+        if "postgresql" in names or "pg" in names:
+            item.add_marker(pytest.mark.long)
     if ON_POSTGRES:
         kept = [i for i in items if IN_PROCESS & set(getattr(i, "fixturenames", ()))]
         config.hook.pytest_deselected(items=[i for i in items if i not in kept])

@@ -112,6 +112,7 @@ def test_a_killed_hub_loses_nothing_that_it_acknowledged(
         register_and_kill(hub, rounds=4, seed=1)
 
 
+@pytest.mark.long
 def test_a_killed_hub_on_postgresql_loses_nothing(
     make_hub: Callable[..., HubServer], postgres: PostgresServer
 ) -> None:
@@ -126,11 +127,14 @@ def test_many_kills(make_hub: Callable[..., HubServer], seed: int) -> None:
         register_and_kill(hub, rounds=25, seed=seed)
 
 
+@pytest.mark.parametrize(
+    "moments", [(1200,), pytest.param((300, 600, 900, 1600, 2000), marks=pytest.mark.long)]
+)
 def test_a_hub_killed_at_its_first_start_starts_again(
-    make_hub: Callable[..., HubServer], tmp_path: Path
+    make_hub: Callable[..., HubServer], tmp_path: Path, moments: tuple[int, ...]
 ) -> None:
     whole = None
-    for milliseconds in (300, 600, 900, 1200, 1600, 2000):
+    for milliseconds in moments:
         hub = make_hub(state=tmp_path / "state")
         with contextlib.suppress(ServerError):
             hub.start(wait=milliseconds / 1000)

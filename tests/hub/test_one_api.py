@@ -31,6 +31,9 @@ pytestmark = pytest.mark.peer
 
 #: What ONE-api answers otherwise by a defect of its own, and what it is.
 KNOWN: dict[str, str] = {
+    "alyx.rest('sessions', 'list', id=[f.eid, f.other])": (
+        "a list of ids is asked as `pk`, which takes one; we ask `pk__in`"
+    ),
     "alyx.rest('water-requirement', 'read', id=f.subject + '?start_date=2020-01-01"
     "&end_date=2020-01-03')": "an id is pasted into the address as it is, with its question mark",
     "one.list_datasets('11111111-1111-4111-8111-111111111111')": (

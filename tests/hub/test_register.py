@@ -412,6 +412,7 @@ def _lab(hub: HubServer, token: str) -> str:
     return str(hub.get("/labs", token=token).json["results"][0]["name"])
 
 
+@pytest.mark.long  # a short form is in test_faults
 def test_a_killed_hub_loses_nothing_that_it_acknowledged(
     make_hub: Callable[..., HubServer], tmp_path: Path
 ) -> None:

@@ -32,9 +32,15 @@ test_what_one_test_writes_the_next_does_not_see_again = (
 )
 
 
+#: Tests that are run on PostgreSQL each time; the others in the long run.
+SOME = ["test_statements.py", "test_register.py"]
+
+
 @pytest.mark.skipif("FASCICLE_HUB_DATABASE" in os.environ, reason="this is that run")
-def test_all_tests_of_tables_pass_on_postgresql() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", str(Path(__file__).parent)]
+@pytest.mark.parametrize("files", [SOME, pytest.param([""], marks=pytest.mark.long)])
+def test_tests_of_tables_pass_on_postgresql(files: list[str]) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-x"]
+    command += [str(Path(__file__).parent / name) for name in files]
     command += ["-m", "not long and not peer", "-p", "no:cacheprovider"]
     env = os.environ | {"FASCICLE_HUB_DATABASE": "postgresql"}
     run = subprocess.run(command, capture_output=True, text=True, env=env)

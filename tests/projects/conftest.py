@@ -19,13 +19,13 @@ def name(version: str) -> str:
     return f"{PREFIX}{version}.json"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # moto has one state in a process: another server would empty it
 def server() -> Iterator[S3Server]:
     with S3Server() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def release(server: S3Server) -> DemoRelease:
     """Return the release that lies in the server."""
     server.make_bucket(BUCKET)

@@ -60,7 +60,9 @@ def test_allensdk(
     assert "_ibl_trials.rewardVolume.npy deleted" in answer["compared"]
 
 
-@pytest.mark.parametrize("way", ["zip", "get", "folder"])
+@pytest.mark.parametrize(
+    "way", [*(pytest.param(way, marks=pytest.mark.long) for way in ("zip", "get")), "folder"]
+)
 def test_one(one_python: Path, lab: Path, tmp_path: Path, way: str) -> None:
     here = tmp_path / "here"
     if way == "folder":
