@@ -64,7 +64,7 @@ demo: $(RUN)  ## make a synthetic lab in ./demo, index it, find, load, plot
 
 # What no Python package brings: servers that tests talk to. Installed only where it is missing.
 system:
-	@tools/system-packages nginx node npm postgres
+	@tools/system-packages nginx node npm postgres systemd-analyze
 
 test: $(DEV) system lint docs  ## everything that must be green: lint, types, imports, docs, tests
 	$(PYTEST) -m "not long and not heavy" $(TEST_ARGS)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from fascicle.demo import index_lab, make_lab
+from fascicle.testing.hub import HubServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -54,6 +59,30 @@ def one_python(shared: Path) -> Path:
 def allen_python(shared: Path) -> Path:
     """Return the python of the real AllenSDK, made on first use."""
     return peer_python(shared, "allen", "AllenSDK")
+
+
+@pytest.fixture(scope="session")
+def tiny_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the synthetic lab, indexed; tests must not change it."""
+    folder = make_lab(tmp_path_factory.mktemp("tiny") / "lab", size="tiny")
+    index_lab(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_hub(tiny_lab: Path) -> Iterator[HubServer]:
+    """Return a hub of that lab that was started once and halted, for others to begin like it."""
+    server = HubServer(tiny_lab)
+    server.start()
+    server.halt()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def served(tiny_lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the lab, which only one module's tests use and may change."""
+    return Path(shutil.copytree(tiny_lab, tmp_path_factory.mktemp("served") / "lab"))
 
 
 @pytest.fixture(autouse=True)

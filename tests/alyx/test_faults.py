@@ -300,7 +300,6 @@ def test_a_server_under_repair(server: FakeAlyx, tmp_path: Path, monkeypatch: An
         client.get("/x")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_makes_connections_of_its_own(client: AlyxClient) -> None:
     client.get("/x")
     readable, writable = os.pipe()

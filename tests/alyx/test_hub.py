@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from fascicle.alyx import AlyxClient, Pages, params
-from fascicle.demo import index_lab, make_lab
 from fascicle.errors import HTTPError, LoginError, LoginNeeded
 from fascicle.testing.hub import HubServer
 
@@ -27,10 +26,8 @@ WITH_NAMES = (
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
-    folder = make_lab(tmp_path_factory.mktemp("lab") / "lab", size="tiny")
-    index_lab(folder)
-    with HubServer(folder) as server:
+def hub(tiny_lab: Path, made_hub: HubServer) -> Iterator[HubServer]:
+    with HubServer(tiny_lab, like=made_hub) as server:
         yield server
 
 

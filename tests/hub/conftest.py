@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from fascicle.demo import index_lab, make_lab
 from fascicle.testing.hub import HubServer
 from fascicle.testing.postgres import PostgresServer
 
@@ -42,11 +41,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def hub_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hub_lab(tiny_lab: Path) -> Path:
     """Return the synthetic lab that hubs serve, indexed; tests must not change it."""
-    folder = make_lab(tmp_path_factory.mktemp("lab") / "lab", size="tiny")
-    index_lab(folder)
-    return folder
+    return tiny_lab
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +57,9 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def hub(hub_lab: Path) -> Iterator[HubServer]:
+def hub(hub_lab: Path, made_hub: HubServer) -> Iterator[HubServer]:
     """Return a hub of the synthetic lab on SQLite."""
-    with HubServer(hub_lab) as server:
+    with HubServer(hub_lab, like=made_hub) as server:
         yield server
 
 
@@ -81,11 +78,16 @@ def any_hub(request: pytest.FixtureRequest) -> HubServer:
 
 
 @pytest.fixture
-def make_hub(hub_lab: Path) -> Iterator[Callable[..., HubServer]]:
-    """Return a function that makes a hub for one test; its arguments are those of `HubServer`."""
+def make_hub(hub_lab: Path, made_hub: HubServer) -> Iterator[Callable[..., HubServer]]:
+    """Return a function that makes a hub for one test; its arguments are those of `HubServer`.
+
+    One of the synthetic lab on SQLite begins like one that was started before.
+    """
     made: list[HubServer] = []
 
     def make(folder: Path = hub_lab, **options: Any) -> HubServer:
+        if folder == hub_lab and not {"database", "users", "like"} & set(options):
+            options["like"] = made_hub
         made.append(HubServer(folder, **options))
         return made[-1]
 

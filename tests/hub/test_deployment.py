@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import trustme
 import urllib3
+from benchmarks.network.nginx import find
 
 from fascicle.hub.config import HubConfig, load_config
 from fascicle.testing.hub import HubServer
@@ -69,7 +69,6 @@ def test_every_command_is_there() -> None:
         assert {word for word in words if word.startswith("--")} <= options, line
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "fascicle-hub.service"
     text = block("ini", "[Service]").replace("/opt/fascicle/bin/fascicle", sys.executable)
@@ -83,7 +82,9 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def behind_nginx(hub_lab: Path, tmp_path: Path) -> Iterator[tuple[HubServer, Any, str]]:
+def behind_nginx(
+    hub_lab: Path, made_hub: HubServer, tmp_path: Path
+) -> Iterator[tuple[HubServer, Any, str]]:
     """Return a hub, a pool of connections to the nginx before it, and its address."""
     tls, plain = free_port(), free_port()
     url = f"https://{NAME}:{tls}"
@@ -94,7 +95,8 @@ def behind_nginx(hub_lab: Path, tmp_path: Path) -> Iterator[tuple[HubServer, Any
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     settings = tmp_path / "hub.toml"
     settings.write_text(f'public_url = "{url}"\nproxies = 1\n')
-    with HubServer(hub_lab, arguments=["--config", str(settings), "--no-watch"]) as hub:
+    arguments = ["--config", str(settings), "--no-watch"]
+    with HubServer(hub_lab, like=made_hub, arguments=arguments) as hub:
         servers = block("nginx", "proxy_pass")
         for old, new in (
             ("listen 443", f"listen 127.0.0.1:{tls}"),
@@ -106,7 +108,7 @@ def behind_nginx(hub_lab: Path, tmp_path: Path) -> Iterator[tuple[HubServer, Any
             assert old in servers
             servers = servers.replace(old, new)
         (tmp_path / "nginx.conf").write_text(_AROUND.format(servers=servers, folder=tmp_path))
-        command = ["nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+        command = [find(), "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
         nginx = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         pool = urllib3.HTTPSConnectionPool(
             "127.0.0.1",
@@ -154,7 +156,6 @@ def _wait(port: int, nginx: subprocess.Popen[str]) -> None:
     raise AssertionError(nginx.communicate()[1])
 
 
-@pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")
 def test_the_hub_behind_nginx(behind_nginx: tuple[HubServer, Any, str]) -> None:
     hub, pool, url = behind_nginx
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
+from .world import run_endless
 
 
 def limits(get_response: Any, seconds: float) -> Any:
@@ -21,12 +22,9 @@ def limits(get_response: Any, seconds: float) -> Any:
 def test_a_request_that_takes_too_long_is_stopped_and_told(tables: Any) -> None:
     from django.db import OperationalError, connection
 
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL has a limit for each statement of its own")
-
     def endless(request: Any) -> Any:
         with connection.cursor() as cursor:
-            cursor.execute(ENDLESS)
+            run_endless(cursor, 0.2)
 
     made = limits(endless, 0.2)
     began = time.perf_counter()
@@ -36,6 +34,19 @@ def test_a_request_that_takes_too_long_is_stopped_and_told(tables: Any) -> None:
     answer = made.process_exception(None, caught.value)
     assert answer.status_code == 400
     assert b"longer than 0.2 s" in answer.content
+
+
+def test_postgresql_stops_statements_after_the_time_of_the_settings(tables: Any) -> None:
+    from django.db import connection
+
+    from fascicle.hub.settings import database
+
+    told = database(replace(tables, database="postgresql://h/d", query_seconds=7.5))
+    assert "-c statement_timeout=7500" in told["OPTIONS"]["options"]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == (f"{tables.query_seconds:.0f}s",)
 
 
 def test_a_statement_that_postgresql_stopped_is_told(tables: Any) -> None:

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from fascicle.testing.hub import HubServer
 from fascicle.testing.postgres import PostgresServer
 
-schemathesis = pytest.importorskip("schemathesis")
-
 
 @pytest.fixture(scope="module")
-def own_hub(hub_lab: Path) -> Iterator[HubServer]:
+def own_hub(hub_lab: Path, made_hub: HubServer) -> Iterator[HubServer]:
     """Return a hub that may be spoilt: rows are changed and deleted."""
-    with HubServer(hub_lab, arguments=["--no-watch"]) as server:
+    with HubServer(hub_lab, like=made_hub, arguments=["--no-watch"]) as server:
         yield server
 
 

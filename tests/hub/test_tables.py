@@ -36,7 +36,6 @@ test_what_one_test_writes_the_next_does_not_see_again = (
 SOME = ["test_statements.py", "test_register.py"]
 
 
-@pytest.mark.skipif("FASCICLE_HUB_DATABASE" in os.environ, reason="this is that run")
 @pytest.mark.parametrize("files", [SOME, pytest.param([""], marks=pytest.mark.long)])
 def test_tests_of_tables_pass_on_postgresql(files: list[str]) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-x"]

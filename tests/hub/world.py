@@ -18,6 +18,8 @@ PNG = bytes.fromhex(
     "0000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
 )
 
+_ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
+
 #: Makes in the tables what a folder of files does not say, and finds what requests are about.
 _MAKE = """
 import datetime
@@ -247,3 +249,13 @@ def translate(text: str, names: dict[str, str]) -> str:
     for theirs in sorted(names, key=len, reverse=True):
         text = text.replace(theirs, names[theirs])
     return text
+
+
+def run_endless(cursor: Any, seconds: float) -> None:
+    """Execute a statement without end, which PostgreSQL stops after so many seconds.
+
+    SQLite stops it where its caller's `time_limit` says so.
+    """
+    if cursor.db.vendor == "postgresql":
+        cursor.execute(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+    cursor.execute(_ENDLESS)

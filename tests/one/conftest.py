@@ -13,18 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fascicle.demo import index_lab, make_lab
 from fascicle.one import One, revisions
 
 Make = Callable[..., One]
 
 
 @pytest.fixture(scope="session")
-def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lab_folder(tiny_lab: Path) -> Path:
     """Return the synthetic lab, indexed; tests must not change it."""
-    folder = make_lab(tmp_path_factory.mktemp("lab") / "lab", size="tiny")
-    index_lab(folder)
-    return folder
+    return tiny_lab
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ import pandas as pd
 import pytest
 
 from fascicle.alf import ALFPath
-from fascicle.demo import index_lab, make_lab
 from fascicle.errors import (
     ALFObjectNotFound,
     HTTPError,
@@ -36,17 +35,9 @@ TAG = "2022_Q2_IBL_et_al_RepeatedSite"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder behind the hub."""
-    folder = make_lab(tmp_path_factory.mktemp("served") / "lab", size="tiny")
-    index_lab(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def hub(served: Path) -> Iterator[HubServer]:
+def hub(served: Path, made_hub: HubServer) -> Iterator[HubServer]:
     """Return a hub."""
-    with HubServer(served) as server:
+    with HubServer(served, like=made_hub) as server:
         yield server
 
 

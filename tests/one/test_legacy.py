@@ -88,8 +88,8 @@ def _afresh() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def hub(lab_folder: Path) -> Iterator[HubServer]:
-    with HubServer(lab_folder) as server:
+def hub(lab_folder: Path, made_hub: HubServer) -> Iterator[HubServer]:
+    with HubServer(lab_folder, like=made_hub) as server:
         yield server
 
 

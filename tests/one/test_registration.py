@@ -671,8 +671,10 @@ def test_letters_of_revisions_follow_each_other_when_sorted() -> None:
 # -- a hub -----------------------------------------------------------------------------------------
 
 
-def test_from_the_rig_to_another_users_analysis(lab_copy: Path, tmp_path: Path) -> None:
-    with HubServer(lab_copy) as hub:
+def test_from_the_rig_to_another_users_analysis(
+    lab_copy: Path, made_hub: HubServer, tmp_path: Path
+) -> None:
+    with HubServer(lab_copy, like=made_hub) as hub:
         login = {"username": "test_user", "password": hub.users["test_user"].password}
         rig = OneAlyx(**login, base_url=hub.url, cache_dir=tmp_path / "rig", silent=True)
         client = RegistrationClient(rig)

@@ -22,8 +22,8 @@ TAG = "2022_Q2_IBL_et_al_RepeatedSite"
 
 
 @pytest.fixture(scope="module")
-def hub(lab_folder: Path) -> Iterator[HubServer]:
-    with HubServer(lab_folder) as server:
+def hub(lab_folder: Path, made_hub: HubServer) -> Iterator[HubServer]:
+    with HubServer(lab_folder, like=made_hub) as server:
         yield server
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from fascicle import demo
 from fascicle.testing.s3 import S3Server
 
 from .labs import make_folder
@@ -22,18 +21,10 @@ def folder(tmp_path: Path) -> Path:
     return make_folder(tmp_path / "choice-task")
 
 
-@pytest.fixture(scope="session")
-def made_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    lab = tmp_path_factory.mktemp("made") / "lab"
-    demo.make_lab(lab, size="tiny")
-    demo.index_lab(lab)
-    return lab
-
-
 @pytest.fixture
-def lab(made_lab: Path, tmp_path: Path) -> Path:
+def lab(tiny_lab: Path, tmp_path: Path) -> Path:
     """Return a synthetic lab with probes, regions and revisions."""
-    return Path(shutil.copytree(made_lab, tmp_path / "demo-lab"))
+    return Path(shutil.copytree(tiny_lab, tmp_path / "demo-lab"))
 
 
 @pytest.fixture(scope="session")

@@ -90,6 +90,9 @@ class HubServer:
         More for ``fascicle serve``.
     port : int
         Where it listens; a free port by default, the same after each restart.
+    like : HubServer, optional
+        One on SQLite that was halted, of this folder or a copy of it: this one begins with its
+        state and its users, which takes a second instead of five.
 
     Attributes
     ----------
@@ -117,19 +120,24 @@ class HubServer:
         users: Iterable[User] = USERS,
         arguments: Iterable[str] = (),
         port: int = 0,
+        like: HubServer | None = None,
     ) -> None:
         self.folder = Path(folder).absolute()
         self._own = None if state else Path(tempfile.mkdtemp(prefix="fascicle-hub-"))
         self.state = Path(state or self._own or "").absolute()
         self.database = database
-        self.users = {user.name: user for user in users}
+        self.users: dict[str, User] = (
+            dict(like.users) if like else {user.name: user for user in users}
+        )
         self.arguments = list(arguments)
         self.port = port or _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = self.state / "serve.log"
         self.first = 0.0
         self._tokens: dict[str, str] = {}
-        self._made = False
+        self._made = like is not None
+        if like is not None:
+            shutil.copytree(like.state, self.state, dirs_exist_ok=True)
         self._process: subprocess.Popen[bytes] | None = None
         self._pool: Any = None
 
@@ -221,8 +229,8 @@ class HubServer:
         return status
 
     def stop(self) -> None:
-        """End it; a state that is its own is removed."""
-        self.halt()
+        """End it at once; a state that is its own is removed."""
+        self.kill()
         if self._own is not None:
             shutil.rmtree(self._own, ignore_errors=True)
 
