@@ -155,6 +155,18 @@ class UnsafeFileError(BadFileError):
     kind = "unsafe-file"
 
 
+class UnpacksTooLarge(BadFileError):
+    """A file claims far more than is stored in it, so that reading could fill the memory."""
+
+    kind = "unpacks-too-large"
+
+
+class OldNwbError(BadFileError):
+    """A file is NWB 1, which has little but its name in common with NWB 2."""
+
+    kind = "nwb-1"
+
+
 class HashMismatch(BadFileError):
     """A file's checksum is not the one on record."""
 
@@ -349,6 +361,12 @@ class SessionNotFound(NotFoundError, ValueError):
     """No session with that id, path or reference."""
 
     kind = "session-not-found"
+
+
+class NwbObjectNotFound(NotFoundError, BadFileError):
+    """An NWB file has no table, column, series or object of that name."""
+
+    kind = "nwb-object-not-found"
 
 
 class RegionNotFound(NotFoundError, ValueError):

@@ -1,0 +1,156 @@
+"""What an array claims to be against what is stored of it, before memory is taken."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fascicle.errors import BadFileError, UnpacksTooLarge
+from fascicle.formats.nwb.values import Kind, kind_of
+
+if TYPE_CHECKING:
+    import h5py
+    import numpy as np
+
+#: Bytes that an array may take however little is stored of it.
+MOST_CLAIMED = 256 << 20
+#: How many times more than is stored compressed values take, well above what recordings do.
+_RATIO = 100
+#: Bytes that a value of each kind takes in Python, beyond those of a number.
+_TAKES = {"text": 80, "reference": 120, "record": 200, "lists": 120}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an array without reading it.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+    kind : str
+        Of its values.
+    shape : tuple of int
+    itemsize : int
+        Bytes that a value takes when read.
+    chunk : int
+        Bytes of a chunk that has to be unpacked for any value; 0 where there is none.
+    """
+
+    dtype: np.dtype[Any]
+    kind: Kind
+    shape: tuple[int, ...]
+    itemsize: int
+    chunk: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the whole takes when read."""
+        return math.prod(self.shape) * self.itemsize
+
+
+def facts_of(dataset: h5py.Dataset, *, size: int) -> Facts:
+    """Look at an array, and refuse one whose values lie elsewhere or past the end of the file.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+    size : int
+        Length of the file in bytes.
+
+    Raises
+    ------
+    ValueError
+        If it is not what it says.
+    """
+    import h5py
+
+    found = dataset.id
+    space = found.get_space()
+    shape = () if space.get_simple_extent_type() == h5py.h5s.NULL else found.shape
+    dtype = found.dtype
+    kind = kind_of(dtype)
+    stored_item = found.get_type().get_size()
+    plan = found.get_create_plist()
+    layout = plan.get_layout()
+    if layout == h5py.h5d.VIRTUAL:
+        raise ValueError("its values are put together from other files, which is not followed")
+    if plan.get_external_count():
+        raise ValueError("its values lie in another file, which is not followed")
+    n = math.prod(shape)
+    chunk = 0
+    if layout == h5py.h5d.CHUNKED:
+        chunk = math.prod(plan.get_chunk()) * max(stored_item, 1)
+        if not plan.get_nfilters():
+            chunk = 0
+    elif layout == h5py.h5d.CONTIGUOUS:
+        begin = found.get_offset()
+        if begin is not None and n:
+            stored = found.get_storage_size()
+            if stored < n * stored_item:
+                raise ValueError(
+                    f"it claims {n * stored_item:,} bytes, and {stored:,} are stored of it"
+                )
+            if begin + n * stored_item > size:
+                raise ValueError("it lies past the end of the file")
+    return Facts(dtype, kind, shape, _TAKES.get(kind, max(dtype.itemsize, 1)), chunk)
+
+
+def selected(shape: tuple[int, ...], sel: Any) -> int:
+    """Return how many values a selection takes at most."""
+    parts = sel if isinstance(sel, tuple) else (sel,)
+    if any(part is Ellipsis for part in parts):
+        i = next(i for i, part in enumerate(parts) if part is Ellipsis)
+        fill = (slice(None),) * max(0, len(shape) - len(parts) + 1)
+        parts = (*parts[:i], *fill, *parts[i + 1 :])
+    n = 1
+    for i, length in enumerate(shape):
+        part = parts[i] if i < len(parts) else slice(None)
+        if isinstance(part, slice):
+            n *= len(range(*part.indices(length)))
+        elif _is_int(part):
+            continue
+        else:
+            n *= length
+    return n
+
+
+def _is_int(part: Any) -> bool:
+    try:
+        operator.index(part)
+    except TypeError:
+        return False
+    return True
+
+
+def check_claim(name: str, path: str, need: int, stored: int, *, most: int | None) -> None:
+    """Refuse what takes far more memory than is stored of it.
+
+    Parameters
+    ----------
+    name, path : str
+        Of the file and the object.
+    need : int
+        Bytes of memory.
+    stored : int
+        Bytes in the file.
+    most : int or None
+        Bytes that are always allowed; None for no bound.
+
+    Raises
+    ------
+    UnpacksTooLarge
+        If it is refused.
+    """
+    if most is None or need <= most or need <= _RATIO * stored:
+        return
+    raise UnpacksTooLarge(
+        f"{name}: {path} claims to be {need:,} bytes, and {stored:,} are stored of it",
+        hint=f"if you trust the file, read it with max_claim={need} or more, or None",
+    )
+
+
+def out_of(name: str, path: str, what: str) -> BadFileError:
+    """Return the error for a table or column that does not fit together."""
+    return BadFileError(f"{name}: {path}: {what}", hint="the file may be damaged: get it again")
