@@ -128,6 +128,10 @@ class IncompleteWarning(UserWarning):
     """An answer leaves out what could not be known or read, and says how much."""
 
 
+class NanMetricsWarning(UserWarning):
+    """Units without a metric are in a table that AllenSDK would leave them out of."""
+
+
 # -- files ---------------------------------------------------------------------------------------
 
 
@@ -391,6 +395,12 @@ class RecordNotFound(NotFoundError, RuntimeError):
     """No row of a project's table has that id."""
 
     kind = "record-not-found"
+
+
+class ProbeNotFound(NotFoundError, ValueError):
+    """A session has no probe with that id."""
+
+    kind = "probe-not-found"
 
 
 class NotHereError(NotFoundError, FileNotFoundError):
