@@ -102,7 +102,7 @@ def http2(authority, tmp_path, monkeypatch):
             assert process.poll() is None
             time.sleep(0.1)
     yield f"https://localhost:{port}", log
-    process.terminate()
+    process.kill()  # told to end, it waits half a minute for connections that are kept
     process.wait()
 
 
