@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_CLAIMED = 256 << 20
 #: How many times more than is stored compressed values take, well above what recordings do.
 _RATIO = 100
+_LARGE_CHUNK = 256 << 10
 #: Bytes that a value of each kind takes in Python, beyond those of a number.
 _TAKES = {"text": 80, "reference": 120, "record": 200, "lists": 120}
 
@@ -95,6 +96,19 @@ def facts_of(dataset: h5py.Dataset, *, size: int) -> Facts:
             if begin + n * stored_item > size:
                 raise ValueError("it lies past the end of the file")
     return Facts(dtype, kind, shape, _TAKES.get(kind, max(dtype.itemsize, 1)), chunk)
+
+
+def takes_parts(found: Any) -> bool:
+    """Return whether parts of chunks can be read: large ones that are stored as they are.
+
+    Libhdf5 does so where it may not keep chunks.
+    """
+    import h5py
+
+    plan = found.get_create_plist()
+    if plan.get_layout() != h5py.h5d.CHUNKED or plan.get_nfilters():
+        return False
+    return math.prod(plan.get_chunk()) * found.get_type().get_size() > _LARGE_CHUNK
 
 
 def selected(shape: tuple[int, ...], sel: Any) -> int:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
 
 from fascicle.errors import BadFileError, NwbObjectNotFound
-from fascicle.formats.nwb.claims import MOST_CLAIMED, Facts, check_claim, facts_of, selected
+from fascicle.formats.nwb.claims import (
+    MOST_CLAIMED,
+    Facts,
+    check_claim,
+    facts_of,
+    selected,
+    takes_parts,
+)
 from fascicle.formats.nwb.guard import HARM, reading
 from fascicle.formats.nwb.links import Tree, clean
 from fascicle.formats.nwb.opening import Opened, open_place
@@ -60,7 +68,6 @@ class NwbFile:
         self._datasets: dict[str, h5py.Dataset] = {}
         self._facts: dict[str, Facts] = {}
         self._kept: dict[str, Any] = {}
-        self._inherited: list[Any] = []
         self._pid = os.getpid()
         self._closed = False
         self._lock = threading.RLock()
@@ -116,7 +123,7 @@ class NwbFile:
         with self._lock:
             self._closed = True
             self._forget()
-            if self._opened is not None and self._pid == os.getpid():
+            if self._opened is not None:
                 self._opened.close()
             self._opened = None
 
@@ -131,13 +138,14 @@ class NwbFile:
             if self._closed:
                 raise ValueError(f"{self.name} is closed")
             if self._opened is not None and self._pid != os.getpid():
-                # The parent's file: closing it here could disturb connections that it still uses.
-                self._inherited.append((self._opened, self._tree, dict(self._datasets)))
                 self._forget()
+                self._opened.close()
                 self._opened = None
             if self._opened is None:
                 self._pid = os.getpid()
                 self._opened = open_place(self._place, self.name)
+                # Left open, libhdf5 would call back into an interpreter that is gone at exit.
+                weakref.finalize(self, self._opened.close)
             return self._opened
 
     def _objects(self) -> Tree:
@@ -201,6 +209,11 @@ class NwbFile:
             if not isinstance(raw, h5py.h5d.DatasetID):
                 raise BadFileError(f"{self.name}: {path} is no array")
             with reading(self.name, path, trouble=opened.trouble):
+                if takes_parts(raw):
+                    plan = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+                    plan.set_chunk_cache(1, 0, 0.0)
+                    del raw
+                    raw = self._objects().open(path, plan)
                 found = self._datasets[path] = h5py.Dataset(raw)
             return found
 

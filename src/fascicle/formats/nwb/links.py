@@ -45,8 +45,14 @@ class Tree:
         self._seen: set[int] = set()
         self._queue: deque[str] = deque()
 
-    def open(self, path: str) -> Any:
+    def open(self, path: str, plan: Any = None) -> Any:
         """Return the low-level object at a path.
+
+        Parameters
+        ----------
+        path : str
+        plan : h5py.h5p.PropDAID, optional
+            How to access it, if it is a dataset.
 
         Raises
         ------
@@ -55,7 +61,7 @@ class Tree:
         BadFileError
             If it cannot be opened, or a link on the way leads nowhere or out of the file.
         """
-        return self._open(clean(path), 0)
+        return self._open(clean(path), 0, plan)
 
     def has(self, path: str) -> bool:
         """Return whether there is something at a path; links that lead nowhere are nothing."""
@@ -233,7 +239,7 @@ class Tree:
                 return info.type, int(info.u)
             return info.type, group.links.get_val(name.encode("utf-8", "surrogateescape"))
 
-    def _open(self, path: str, depth: int) -> Any:
+    def _open(self, path: str, depth: int, plan: Any = None) -> Any:
         import h5py
 
         if path == "/":
@@ -251,6 +257,8 @@ class Tree:
                     raise
                 info = None
             if info is not None and info.type == h5py.h5l.TYPE_HARD:
+                if plan is not None:
+                    return h5py.h5d.open(group, raw, plan)
                 return h5py.h5o.open(group, raw)
             value = None if info is None else group.links.get_val(raw)
         if info is None:
@@ -263,7 +271,7 @@ class Tree:
         target = _text(value)
         whole = clean(target if target.startswith("/") else f"{parent}/{target}")
         try:
-            return self._open(whole, depth + 1)
+            return self._open(whole, depth + 1, plan)
         except NwbObjectNotFound as error:
             raise NwbObjectNotFound(
                 f"{self._name}: {path} is a link to {whole}, which is not there"

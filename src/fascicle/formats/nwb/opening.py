@@ -42,6 +42,8 @@ class Opened:
         Of NWB.
     trouble : Trouble
         What went wrong below libhdf5.
+    pid : int
+        Of the process that opened it.
     """
 
     h5: h5py.File
@@ -49,13 +51,14 @@ class Opened:
     size: int
     version: str
     trouble: Trouble
+    pid: int
 
     def close(self) -> None:
-        """Close it, and what its bytes come from."""
+        """Close it, and what its bytes come from; a fork leaves the latter to its parent."""
         try:
             self.h5.close()
         finally:
-            if self.stream is not None:
+            if self.stream is not None and self.pid == os.getpid():
                 self.stream.close()
 
 
@@ -71,6 +74,9 @@ class _Watched:
 
     def tell(self) -> int:
         return self._stream.tell()
+
+    def read(self, n: int = -1) -> bytes:
+        return self._stream.read(n)  # h5py asks whether there is one, and reads into its buffers
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
@@ -147,7 +153,7 @@ def _open_path(path: str, name: str) -> Opened:
     trouble = Trouble()
     with reading(name, trouble=trouble):
         h5 = h5py.File(path, "r", locking="best-effort", rdcc_nbytes=_CHUNKS, rdcc_nslots=_SLOTS)
-    return Opened(h5, None, size, "", trouble)
+    return Opened(h5, None, size, "", trouble, os.getpid())
 
 
 def _open_stream(stream: BinaryIO, name: str) -> Opened:
@@ -158,7 +164,7 @@ def _open_stream(stream: BinaryIO, name: str) -> Opened:
     trouble = Trouble()
     with reading(name, trouble=trouble):
         h5 = h5py.File(_Watched(stream, trouble), "r", rdcc_nbytes=_CHUNKS, rdcc_nslots=_SLOTS)
-    return Opened(h5, stream, size, "", trouble)
+    return Opened(h5, stream, size, "", trouble, os.getpid())
 
 
 def _check_signature(file: BinaryIO, size: int, name: str) -> None:
