@@ -7,6 +7,7 @@ without the id that its name has on the server.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -50,7 +51,7 @@ class Held(NamedTuple):
         return f"{stem}.{self.id}{dot}{extension}"
 
 
-class ServedArchive:
+class ServedArchive(ABC):
     """Brings datasets from elsewhere; a subclass says what there is, and where."""
 
     _needs_login = False
@@ -64,17 +65,17 @@ class ServedArchive:
         self._whole: dict[Path, tuple[int, int, int]] = {}
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """The place, as ``fascicle.open`` takes it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _load(self) -> Catalogue:
         """Return the catalogue, fetched if it is not here yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _urls(self, held: Sequence[Held]) -> list[str]:
         """Return where files are."""
-        raise NotImplementedError
 
     def _other_urls(self, held: Sequence[Held]) -> list[list[str]]:
         """Return where else files may be that are not where they should."""

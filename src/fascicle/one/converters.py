@@ -12,7 +12,7 @@ from fascicle.alf.parts import find_session
 from fascicle.alf.spec import is_uuid, is_uuid_string
 from fascicle.errors import ALFObjectNotFound, NeedsServerError, SessionNotFound
 from fascicle.one import refs
-from fascicle.one.base import Local, asks, eid_or_id, recurse, takes_sessions
+from fascicle.one.base import asks, eid_or_id, recurse, takes_sessions
 from fascicle.one.bunch import Bunch
 from fascicle.one.listing import with_eid
 from fascicle.one.paths import (
@@ -21,6 +21,7 @@ from fascicle.one.paths import (
     path_from_filerecord,
     session_record2path,
 )
+from fascicle.one.probeids import ProbeIdsMixin
 from fascicle.one.records import datasets2records, ses2records
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 
-class ConversionMixin(Local):
+class ConversionMixin(ProbeIdsMixin):
     """Converts identifiers of sessions and datasets."""
 
     is_exp_ref = staticmethod(refs.is_exp_ref)
@@ -432,75 +433,3 @@ class ConversionMixin(Local):
         if not full:
             return frame.iloc[0]
         return catalogue.datasets_frame([row]).join(frame, on="eid", how="right")
-
-    # -- probe insertions ------------------------------------------------------------------------
-
-    @asks
-    def pid2eid(
-        self, pid: UUID | str, query_type: str | None = None
-    ) -> tuple[UUID | None, str | None]:
-        """Return session and label of a probe insertion.
-
-        Parameters
-        ----------
-        pid : UUID or str
-            Id of the insertion.
-        query_type : {'local'}, optional
-            Where to look.
-
-        Returns
-        -------
-        uuid.UUID or None
-            Session id; None where the insertion is unknown.
-        str or None
-            Label, such as ``'probe00'``.
-        """
-        self._check_query_type(query_type)
-        catalogue = self._catalogue
-        found = catalogue.insertion(pid)
-        return (None, None) if found is None else (catalogue.eids([found.row])[0], found.name)
-
-    @eid_or_id
-    def eid2pid(
-        self, eid: Any, query_type: str | None = None, details: bool = False, **kwargs: Any
-    ) -> Any:
-        """Return the probe insertions of a session.
-
-        Parameters
-        ----------
-        eid : session identifier
-            Id, path, reference or record (also as ``id=``).
-        query_type : {'local'}, optional
-            Where to look.
-        details : bool
-            Also return records.
-        **kwargs
-            Values that the insertions must have, for example ``name='probe00'``.
-
-        Returns
-        -------
-        list of uuid.UUID, or None where there is none
-        list of str, or None
-            Labels.
-        list of dict, or None
-            With ``details``.
-        """
-        from fascicle.one.insertions import insertion_record
-
-        self._check_query_type(query_type)
-        found = self.to_eid(eid)
-        catalogue = self._catalogue
-        row = None if found is None else catalogue.row(found)
-        probes = (
-            sorted(catalogue.insertions([row]), key=lambda p: p.name) if row is not None else []
-        )
-        records = [insertion_record(catalogue, p) for p in probes]
-        kept = [
-            (p, r)
-            for p, r in zip(probes, records, strict=True)
-            if all(r.get(k) == v for k, v in kwargs.items())
-        ]
-        if not kept:
-            return (None,) * (3 if details else 2)
-        out = [p.pid for p, _ in kept], [p.name for p, _ in kept]
-        return (*out, [dict(r) for _, r in kept]) if details else out
