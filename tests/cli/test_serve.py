@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import re
@@ -367,6 +368,60 @@ def test_the_folder_is_imported_again(hub: Any, tmp_path: Path) -> None:
     done = hub("import")
     assert done.returncode == 0, done.stderr
     assert hub("import", tmp_path).returncode == 3  # another folder
+
+
+@pytest.fixture
+def other(tmp_path: Path, run: Any) -> Iterator[Path]:
+    """Return the folder of a hub that has nothing yet, and was stopped."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    there = Served(tmp_path / "other.log", folder, "--no-watch")
+    there.stop()
+    yield folder
+    there.kill()
+
+
+def counts(dump: Path) -> dict[str, int]:
+    """Return how many of the rows that people know by name a dump has."""
+    rows = [
+        row["model"].rpartition(".")[2] for row in json.loads(gzip.decompress(dump.read_bytes()))
+    ]
+    return {name: rows.count(name) for name in ("session", "subject", "dataset", "probeinsertion")}
+
+
+def test_a_dump_goes_out_of_one_hub_and_into_another(
+    hub: Any, other: Path, tmp_path: Path, run: Any
+) -> None:
+    out, back = tmp_path / "lab.json.gz", tmp_path / "back.json.gz"
+    done = hub("export", out)
+    assert done.returncode == 0, done.stderr
+    done = run("hub", "import", out, "--hub", other)
+    assert done.returncode == 0, done.stderr
+    assert run("hub", "export", back, "--hub", other).returncode == 0
+    assert counts(back) == counts(out)
+    assert counts(out)["session"] > 5
+    broken = tmp_path / "broken.json"
+    broken.write_text('[{"model": "actions.session", "pk"')
+    done = run("hub", "import", broken, "--hub", other)
+    assert done.returncode == 3 and "Traceback" not in done.stderr, done.stderr
+
+
+def test_a_running_alyx_comes_into_a_hub(
+    hub: Any, served: Served, other: Path, tmp_path: Path, run: Any
+) -> None:
+    done = hub("user", "add", "copier", "--password-stdin", input="a long password, truly\n")
+    assert done.returncode == 0, done.stderr
+    words = ("hub", "import", served.url, "--hub", other, "--user", "copier", "--password-stdin")
+    done = run(*words, input="wrong\n")
+    assert done.returncode == 3 and "password" in done.stderr, done.stderr
+    done = run(*words, input="a long password, truly\n")
+    assert done.returncode == 0, done.stderr
+    out, back = tmp_path / "lab.json.gz", tmp_path / "back.json.gz"
+    assert hub("export", out).returncode == 0
+    assert run("hub", "export", back, "--hub", other).returncode == 0
+    assert counts(back) == counts(out)
+    done = run("hub", "import", "http://127.0.0.1:9", "--hub", other, "--token-stdin", input="t\n")
+    assert done.returncode == 3 and "127.0.0.1:9" in done.stderr, done.stderr
 
 
 def test_no_hub_is_said_so(run: Any, tmp_path: Path) -> None:
