@@ -1,7 +1,8 @@
 """Synthetic files of Visual Behavior Neuropixels, of the layout that real ones have.
 
-``write_session`` writes them, at any size up to that of real ones. What is in a file belongs
-together: spikes answer to stimuli, licks and rewards to changes. All names are loaded on first use.
+``write_session``, ``write_lfp`` and ``write_behavior`` write the three kinds of files, at any size
+up to that of real ones. What is in them belongs together: spikes answer to stimuli, licks and
+rewards to changes. All names are loaded on first use.
 """
 
 from __future__ import annotations
@@ -11,16 +12,29 @@ from typing import TYPE_CHECKING
 from fascicle._lazy import attach
 
 if TYPE_CHECKING:
-    from fascicle.demo.vbn.recording import Probe, Recording, plan_recording
+    from fascicle.demo.vbn.behavior import write_behavior
+    from fascicle.demo.vbn.lfp import write_lfp
+    from fascicle.demo.vbn.recording import Probe, Recording, plan_recording, plan_training
     from fascicle.demo.vbn.session import write_session
 
 _WHERE = {
     "Probe": "recording",
     "Recording": "recording",
     "plan_recording": "recording",
+    "plan_training": "recording",
+    "write_behavior": "behavior",
+    "write_lfp": "lfp",
     "write_session": "session",
 }
 
-__all__ = ["Probe", "Recording", "plan_recording", "write_session"]
+__all__ = [  # noqa: RUF022 - in the order of use
+    "write_session",
+    "write_lfp",
+    "write_behavior",
+    "plan_recording",
+    "plan_training",
+    "Recording",
+    "Probe",
+]
 
 __getattr__, __dir__ = attach(__name__, _WHERE)

@@ -102,7 +102,7 @@ def write_task(tree: Tree, plan: Recording, n_frames: int, shape: tuple[int, int
         response_window_sec=["0.15", "0.75"],
         reward_volume=0.007,
         session_type=plan.session_type,
-        stimulus="images" if plan.image_set else "gratings",
+        stimulus="images" if plan.image_set else "grating",
         stimulus_distribution="geometric",
         stimulus_duration_sec=0.25,
         stimulus_name=plan.stimulus_name,

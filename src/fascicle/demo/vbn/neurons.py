@@ -78,7 +78,8 @@ def share_spikes(rates: Array, spikes: int) -> Array:
     counts = np.floor(exact).astype(np.int64)
     rest = spikes - int(counts.sum())
     counts[np.argsort(counts - exact, kind="stable")[:rest]] += 1
-    return counts
+    shared: Array = counts
+    return shared
 
 
 def make_spikes(

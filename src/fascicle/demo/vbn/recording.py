@@ -125,7 +125,7 @@ class Recording:
     def stimulus_name(self) -> str:
         """Name of the set of images as stimuli and templates have it."""
         if not self.image_set:
-            return "gratings"
+            return "grating"
         return f"Natural_Images_Lum_Matched_set_ophys_{self.image_set}_2019"
 
     @property
@@ -190,6 +190,26 @@ def plan_recording(
         units=make_units(seed, probes, units, site),
         **about,
     )
+
+
+def plan_training(
+    *,
+    behavior_session_id: int = 1055240613,
+    session_type: str = "TRAINING_4_images_G_training_7uL_reward",
+    image_set: str = "G",
+    mouse_id: str = "540536",
+    **about: Any,
+) -> Recording:
+    """Return a session of behavior alone.
+
+    Parameters
+    ----------
+    behavior_session_id, session_type, image_set, mouse_id
+        See `Recording`.
+    **about
+        Further attributes of `Recording`.
+    """
+    return Recording(None, behavior_session_id, session_type, image_set, mouse_id=mouse_id, **about)
 
 
 def make_channels(seed: int, probes: int, channels: int) -> dict[str, Array]:

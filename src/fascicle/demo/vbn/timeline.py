@@ -331,7 +331,7 @@ def _images(recording: Recording, flashes: _Flashes, *, rewards: bool) -> Column
         "is_image_novel": novel,
         "omitted": omitted.astype(float),
         "rewarded": (flashes.rewarded & rewards).astype(float),
-    }
+    } | ({} if recording.image_set else {"orientation": 90.0 * flashes.image})
 
 
 def _gabors(draw: np.random.Generator, n: int) -> Columns:
