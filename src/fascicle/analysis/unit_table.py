@@ -14,7 +14,8 @@ import numpy as np
 
 from fascicle.alf import spec
 from fascicle.analysis.probes import Sorting, Where, choose_sorting, of_probe, open_insertion
-from fascicle.archives.base import Archive, SessionName
+from fascicle.archives import watch
+from fascicle.archives.base import Archive, DatasetRef, Holder, SessionName
 from fascicle.archives.opening import open_archive
 from fascicle.archives.select import split_path
 from fascicle.archives.session import OpenSession
@@ -182,6 +183,9 @@ def spike_times(
     chosen = choose_sorting(options, str(row["sorting"]), session)
     trains = _trains(session, chosen, revision)
     cluster = int(row["cluster_id"])
+    if (held := _held_times(session, chosen, revision)) is not None:
+        with suppress(ALFObjectNotFound):
+            return held[0].unit_times(held[1], cluster)
     if cluster in trains:
         return trains[cluster]
     if cluster in _Reader(session, chosen, revision).table(spikes=False)["cluster_id"].array:
@@ -207,6 +211,8 @@ def _trains(
     session: OpenSession, sorting: Sorting, revision: str | None
 ) -> Mapping[int, NDArray[np.float64]]:
     """Return the spike times of each unit of a sorting."""
+    if (held := _held_times(session, sorting, revision)) is not None:
+        return held[0].trains(held[1])
     files = []
     for name in ("spikes.times", "spikes.clusters"):
         found = session.files(name, collection=sorting.collection, revision=revision)
@@ -214,6 +220,16 @@ def _trains(
         files += found if len(found) == 1 else [session.file(name, collection=sorting.collection)]
     stamps = tuple(file.stat().st_mtime_ns for file in files)
     return _split(files[0], files[1], stamps)
+
+
+def _held_times(
+    session: OpenSession, sorting: Sorting, revision: str | None
+) -> tuple[Holder, DatasetRef] | None:
+    """Return what reads the units of a sorting one by one; None where the spikes are files."""
+    if not isinstance(session.archive, Holder) or watch.watched():
+        return None
+    found = session.list("spikes.times", collection=sorting.collection, revision=revision)
+    return (session.archive, DatasetRef(session.eid, found[0])) if len(found) == 1 else None
 
 
 @lru_cache(maxsize=2)
@@ -308,12 +324,12 @@ class _Reader:
             if parts is None or parts.attribute in _UNUSED or parts.extension == "json":
                 continue
             try:
-                file = self.session.file(path)
+                value = self.session.read(path)
             except ALFObjectNotFound:
                 self.absent.append(f"{self.session.record.path}/{path}")
                 continue
             key = f"{parts.attribute}_{parts.timescale}" if parts.timescale else parts.attribute
-            found[key] = load_file(file)
+            found[key] = value
         return found
 
     def _sites(self) -> Sites:

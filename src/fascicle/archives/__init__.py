@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fascicle.archives.base import Archive, Capabilities, DatasetRef, Source
     from fascicle.archives.fetch import get
     from fascicle.archives.folder import FolderArchive
+    from fascicle.archives.nwb import NwbArchive
     from fascicle.archives.opening import open_archive
     from fascicle.archives.public import PublicArchive
     from fascicle.archives.release import ReleaseArchive
@@ -24,6 +25,7 @@ __all__ = [
     "Capabilities",
     "DatasetRef",
     "FolderArchive",
+    "NwbArchive",
     "OpenSession",
     "PublicArchive",
     "ReleaseArchive",
@@ -42,6 +44,7 @@ _HOMES = {
     "DatasetRef": "base",
     "Source": "base",
     "FolderArchive": "folder",
+    "NwbArchive": "nwb",
     "OpenSession": "session",
     "ReleaseArchive": "release",
     "Sessions": "sessions",

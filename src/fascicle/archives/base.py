@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 from fascicle.transfer.source import Source as Source
 
 if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
     from fascicle.archives.session import OpenSession
     from fascicle.catalogue import Catalogue
     from fascicle.transfer.bars import Shown
@@ -53,6 +56,44 @@ class Capabilities:
     search_terms: frozenset[str] = field(default=SEARCH_TERMS)
     writable: bool = False
     needs_login: bool = False
+
+
+@runtime_checkable
+class Holder(Protocol):
+    """An archive whose datasets are parts of larger files, and can be read from there."""
+
+    def value(self, dataset: DatasetRef) -> Any:
+        """Return the values of a dataset, as its file would hold them if it had one.
+
+        Raises
+        ------
+        SessionNotFound, ALFObjectNotFound
+            If there is no such session or dataset.
+        BadFileError
+            If the file that it is a part of is harmed.
+        """
+        ...
+
+    def unit_times(self, dataset: DatasetRef, cluster: int) -> NDArray[float64]:
+        """Return the spike times of one unit, sorted, in seconds, and read no others.
+
+        Parameters
+        ----------
+        dataset : DatasetRef
+            The times of the spikes of its probe.
+        cluster : int
+            Row of the unit in the probe's clusters.
+
+        Raises
+        ------
+        ALFObjectNotFound
+            If there is no such unit.
+        """
+        ...
+
+    def trains(self, dataset: DatasetRef) -> dict[int, NDArray[float64]]:
+        """Return the spike times of each unit of a probe that has any, as `unit_times` does."""
+        ...
 
 
 @runtime_checkable

@@ -29,12 +29,12 @@ def open_archive(
     Parameters
     ----------
     place : path-like or str
-        A folder that has been indexed; a lab's database (an Alyx, or a hub): its address
-        ``https://alyx.mylab.org``; a public archive: its name (``ibl``), its bucket, or a TOML file
-        that describes it (`fascicle.formats.public`); or a release: ``s3://bucket/project``, a
-        bucket with one project, a folder or a ZIP file that it was published to, the address of
-        its manifest. A version may stand behind it: ``s3://bucket/project@1.1.0``; behind a
-        database or a public archive, a tag: ``ibl@2022_Q2_IBL_et_al_RepeatedSite``.
+        A folder that has been indexed; a folder of NWB files, or one such file; a lab's database
+        (an Alyx, or a hub): its address ``https://alyx.mylab.org``; a public archive: its name
+        (``ibl``), its bucket, or a TOML file that describes it (`fascicle.formats.public`); or a
+        release: ``s3://bucket/project``, a bucket with one project, a folder or a ZIP file that it
+        was published to, the address of its manifest. A version may stand behind it:
+        ``s3://bucket/project@1.1.0``; behind a database or a public archive, a tag: ``ibl@2022_Q2_IBL_et_al_RepeatedSite``.
     version : str, optional
         Of a release: which one, if not the newest; of a database or a public archive: the tag.
     store : path-like, optional
@@ -108,6 +108,11 @@ def archive_at(place: str | os.PathLike[str] | Archive, **release: Any) -> Archi
         from fascicle.archives.alyx import AlyxArchive
 
         return AlyxArchive(text, tag=release.pop("version", None), **release)
+    if set(release) == {"store"} and not colon and not is_release(text):
+        from fascicle.archives.nwbfiles import holds_nwb
+
+        if holds_nwb(text):
+            return _folder(text, **release)
     if release or is_release(text):
         from fascicle.archives.release import ReleaseArchive
 
@@ -123,7 +128,18 @@ def archive_at(place: str | os.PathLike[str] | Archive, **release: Any) -> Archi
             "https://alyx.mylab.org a lab's database",
         )
     if scheme.lower() == "file" and colon:
-        return FolderArchive(Source(text).local_path() or text)
+        text = os.fspath(Source(text).local_path() or text)
+    return _folder(text)
+
+
+def _folder(text: str, **given: Any) -> Archive:
+    """Return the archive that a folder is: of NWB files, or else of ALF data."""
+    from fascicle.archives.nwbfiles import holds_nwb
+
+    if holds_nwb(text):
+        from fascicle.archives.nwb import NwbArchive
+
+        return NwbArchive(text, **given)
     return FolderArchive(text)
 
 

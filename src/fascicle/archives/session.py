@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from fascicle.archives import match, watch
-from fascicle.archives.base import Archive, DatasetRef
+from fascicle.archives.base import Archive, DatasetRef, Holder
 from fascicle.archives.choosing import Shelf
 from fascicle.archives.select import split_path
 from fascicle.errors import ALFMultipleObjectsFound, SessionNotFound
@@ -237,6 +237,8 @@ class OpenSession:
         shelf = self._shelf()
         positions = shelf.of_object(object, collection, attribute, namespace, match.qc(qc))
         paths = shelf.pick(object, positions, collection, revision, match.qc(qc))
+        if not mmap and (holder := self._holder()) is not None:
+            return self._put_together(holder, paths, short_keys=short_keys)
         return load_object(self._bring(paths), mmap=mmap, short_keys=short_keys)
 
     def read(
@@ -269,9 +271,10 @@ class OpenSession:
         """
         from fascicle.load import load_file
 
-        return load_file(
-            self.file(dataset, collection=collection, revision=revision, qc=qc), mmap=mmap
-        )
+        path = self._named(dataset, collection, revision, qc)
+        if not mmap and (holder := self._holder()) is not None:
+            return holder.value(DatasetRef(self.eid, path))
+        return load_file(self._file(path), mmap=mmap)
 
     def file(
         self,
@@ -282,9 +285,15 @@ class OpenSession:
         qc: str | int = "FAIL",
     ) -> Path:
         """Return the file of one dataset, fetched if need be; parameters are those of `read`."""
+        return self._file(self._named(dataset, collection, revision, qc))
+
+    def _named(
+        self, dataset: str, collection: str | None, revision: str | None, qc: str | int
+    ) -> str:
+        """Return the path of the one dataset that a word means."""
         shelf = self._shelf()
         if dataset in shelf.paths:
-            return self._file(dataset)
+            return dataset
         positions = shelf.matching(dataset, collection, match.qc(qc))
         paths = shelf.pick(dataset, positions, collection, revision, match.qc(qc))
         if len(paths) > 1:
@@ -293,7 +302,7 @@ class OpenSession:
                 f"{dataset!r} matches {len(paths)} datasets: {listed}",
                 hint=f'name one of them in full, e.g. "{paths[0]}"',
             )
-        return self._file(paths[0])
+        return paths[0]
 
     # -- how it shows ------------------------------------------------------------------------
 
@@ -340,6 +349,26 @@ class OpenSession:
         """What messages call it: sessions of a release share folders, and have ids of their own."""
         native: dict[str, str] = self.archive.catalogue().meta.get("native_ids", {})
         return native.get(self.eid.hex) or self.record.path
+
+    def _holder(self) -> Holder | None:
+        """Return what reads datasets out of larger files; None where they are files.
+
+        Where loads are recorded or held to a lock they are made files, which have checksums.
+        """
+        return self.archive if isinstance(self.archive, Holder) and not watch.watched() else None
+
+    def _put_together(
+        self, holder: Holder, rel_paths: Sequence[str], *, short_keys: bool
+    ) -> AlfBunch:
+        """Return the object that some datasets are, by the rules for files."""
+        from fascicle.load.objects import assemble
+
+        refs = [DatasetRef(self.eid, path) for path in rel_paths]
+        named = dict(zip(map(str, self.archive.targets(refs)), refs, strict=True))
+        found: AlfBunch = assemble(
+            named, short_keys=short_keys, read=lambda path: holder.value(named[path])
+        )
+        return found
 
     def _file(self, rel_path: str) -> Path:
         return self._bring([rel_path])[0]

@@ -1,0 +1,495 @@
+"""An NWB file seen as ALF: which datasets it offers, and the values of one.
+
+The names and units are those of `fascicle.formats.nwb.mapping`, read backwards. Nothing is read
+before it is asked for, and of the spikes those of one probe, or of one unit.
+
+The spikes of a probe are in the order of their times, and where times are equal, in the order of
+their units in the file. ``spikes.clusters`` are rows of the probe's ``clusters``, which are the
+units of the probe in the order of the file; the ids that the file gives them are the column
+``unit_id`` of ``clusters.metrics``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fascicle.errors import ALFObjectNotFound, BadFileError, nearest
+from fascicle.formats.nwb.mapping import (
+    GENERIC,
+    Dataset,
+    Layout,
+    Object,
+    Place,
+    attribute_of,
+    mapping,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fascicle.formats.nwb import NwbFile
+    from fascicle.formats.nwb.probes import Probe
+
+UNITS = "units"
+ELECTRODES = "general/extracellular_ephys/electrodes"
+#: Columns of tables that are no values of their rows.
+_INTERNAL = frozenset({"id", "timeseries", "tags", "group", "electrode_group"})
+
+
+class Offer(NamedTuple):
+    """A dataset that a file has.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the session, as ALF names it.
+    holder : Object
+    dataset : Dataset
+    place : Place
+        Which of the dataset's places the file has.
+    at : str
+        The table or series in the file.
+    probe : Probe or None
+        Whose it is.
+    """
+
+    path: str
+    holder: Object
+    dataset: Dataset
+    place: Place
+    at: str
+    probe: Probe | None
+
+
+class AlfView:
+    """An NWB file as ALF datasets.
+
+    Parameters
+    ----------
+    file : NwbFile
+
+    Examples
+    --------
+    >>> with NwbFile("session.nwb") as file:  # doctest: +SKIP
+    ...     view = AlfView(file)
+    ...     times = view.read("alf/probe00/spikes.times.npy")
+    """
+
+    def __init__(self, file: NwbFile) -> None:
+        self.file = file
+        self._order: tuple[str, NDArray[np.intp] | None] | None = None
+
+    # -- what there is ---------------------------------------------------------------------------
+
+    @cached_property
+    def layout(self) -> str:
+        """The name of the layout that the file has; ``generic`` where it is none that is known."""
+        found = self.layout_of_file
+        return GENERIC if found is None else found.name
+
+    @cached_property
+    def layout_of_file(self) -> Layout | None:
+        """The layout that the file has."""
+        for layout in mapping().layouts:
+            if any(map(self._has, layout.any)):
+                return layout
+        return None
+
+    def _has(self, what: str) -> bool:
+        table, colon, column = what.partition(":")
+        return column in self.columns(table) if colon else self.file.has(what)
+
+    @cached_property
+    def probes(self) -> tuple[Probe, ...]:
+        """The probes of the file, by label."""
+        from fascicle.formats.nwb.probes import find_probes
+
+        return find_probes(self)
+
+    def columns(self, table: str) -> list[str]:
+        """Return the columns of a table that have one value a row, ``id`` first."""
+        return self._columns(table)[0]
+
+    def ragged_columns(self, table: str) -> list[str]:
+        """Return the columns of a table with any number of values a row."""
+        return self._columns(table)[1]
+
+    def _columns(self, table: str) -> tuple[list[str], list[str]]:
+        known = self.__dict__.setdefault("_known_columns", {})
+        if table not in known:
+            plain: list[str] = []
+            ragged: list[str] = []
+            if self.file.has(table):
+                ragged = self.file.ragged_columns(table)
+                plain = [c for c in self.file.columns(table) if c not in ragged]
+                plain = ["id", *(c for c in plain if c != "id")]
+            known[table] = plain, ragged
+        found: tuple[list[str], list[str]] = known[table]
+        return found
+
+    @cached_property
+    def offers(self) -> dict[str, Offer]:
+        """What the file has, by path, sorted."""
+        found = [offer for holder in mapping().objects.values() for offer in self._of(holder)]
+        out: dict[str, Offer] = {}
+        for offer in sorted(found, key=lambda offer: offer.path):
+            out.setdefault(offer.path, offer)
+        return out
+
+    def _of(self, holder: Object) -> Iterator[Offer]:
+        """Go through what the file has of an object."""
+        at = next((place for pattern in holder.at for place in self._places(pattern)), None)
+        if at is None:
+            return
+        owners: tuple[Probe | None, ...] = (None,)
+        if holder.of in ("spike", "unit"):
+            owners = tuple(p for p in self.probes if len(p.units))
+        elif holder.of == "channel":
+            owners = tuple(p for p in self.probes if len(p.electrodes))
+        if not owners:
+            return
+        taken: set[str] = set()
+        names = self._names(holder, at)
+        chosen = []
+        for dataset in holder.datasets:
+            place = self._place(dataset, names)
+            if place is not None and any(self._computes(dataset, place, p) for p in owners):
+                if place.meaning != "outcome":  # flags that say more than what is made of them
+                    taken.update(place.names)
+                chosen.append((dataset, place))
+        if holder.others:
+            known = {dataset.attribute for dataset, _ in chosen}
+            for column in self._others(at, taken):
+                attribute = attribute_of(column)
+                if attribute and attribute not in known:
+                    known.add(attribute)
+                    place = Place((column,))
+                    chosen.append((Dataset(holder.name, attribute, (place,)), place))
+        ours = self.layout.startswith("ibl") and holder.namespace
+        prefix = f"_{holder.namespace}_" if ours else ""
+        for owner in owners:
+            folder = holder.collection.format(probe=owner.label if owner else "")
+            for dataset, place in chosen:
+                if dataset.rule and not self._computes(dataset, place, owner):
+                    continue
+                name = f"{prefix}{holder.name}.{dataset.attribute}.{dataset.extension}"
+                yield Offer(f"{folder}/{name}", holder, dataset, place, at, owner)
+
+    def _places(self, pattern: str) -> Iterator[str]:
+        """Go through the objects of the file that a pattern leads to."""
+        head, star, tail = pattern.partition("*")
+        if not star:
+            if self.file.has(pattern):
+                yield pattern
+            return
+        group = head.rstrip("/")
+        if not self.file.has(group) or not self._is_group(group):
+            return
+        for name in self.file.names(group):
+            if "*" in tail and not self._is_group(f"{head}{name}"):
+                continue
+            yield from self._places(f"{head}{name}{tail}")
+
+    def _is_group(self, path: str) -> bool:
+        try:
+            self.file.group(path)
+        except BadFileError:
+            return False
+        return True
+
+    def _names(self, holder: Object, at: str) -> set[str]:
+        """Return what an object's values may be called in this file."""
+        if holder.of == "spike":
+            return set(self.ragged_columns(at))
+        if holder.of in ("unit", "channel"):
+            return {*self.columns(at), *self.ragged_columns(at)}
+        if holder.of == "row":
+            return set(self.columns(at)) if "start_time" in self.columns(at) else set()
+        members = set(self.file.names(at)) if self._is_group(at) else set()
+        if holder.of == "sample":
+            timed = members & {"timestamps", "starting_time"}
+            return {"data", "timestamps"} if timed and "data" in members else set()
+        if members & {"timestamps", "timestamp"}:
+            return members
+        # A group of several series of events: their times together.
+        inside = [m for m in members if self.file.has(f"{at}/{m}/timestamps")]
+        return {"timestamps"} if inside else set()
+
+    def _place(self, dataset: Dataset, names: set[str]) -> Place | None:
+        """Return the first place that the file has; what its layout alone means comes first."""
+        for layout in (self.layout, ""):
+            for place in dataset.places:
+                if place.layout == layout and names.issuperset(place.names):
+                    return place
+        return None
+
+    def _others(self, at: str, taken: set[str]) -> list[str]:
+        """Return the columns of a table with one plain value a row that no dataset names."""
+        out = []
+        for column in self.columns(at):
+            if column in taken or column in _INTERNAL:
+                continue
+            facts = self.file.facts(f"{at}/{column}")
+            if len(facts.shape) == 1 and facts.kind in ("plain", "text"):
+                out.append(column)
+        return out
+
+    def _computes(self, dataset: Dataset, place: Place, probe: Probe | None) -> bool:
+        from fascicle.formats.nwb.rules import POSSIBLE
+
+        test = POSSIBLE.get(dataset.rule) if dataset.rule else None
+        return test is None or test(self, place, probe)
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def read(self, path: str) -> Any:
+        """Return the values of a dataset, as the ALF file of that name would have them.
+
+        Parameters
+        ----------
+        path : str
+            As in `offers`.
+
+        Returns
+        -------
+        numpy.ndarray or pandas.DataFrame
+            In ALF's units, one row per spike, unit, channel, trial, sample or event.
+
+        Raises
+        ------
+        ALFObjectNotFound
+            If the file has no such dataset.
+        BadFileError
+            If it is harmed, or its parts do not fit each other.
+        """
+        offer = self.offers.get(path)
+        if offer is None:
+            raise ALFObjectNotFound(
+                f"{self.file.name} has no dataset {path!r}", hint=nearest(path, self.offers)
+            )
+        from fascicle.formats.nwb.rules import RULES, plain
+
+        dataset = offer.dataset
+        values = RULES[dataset.rule](self, offer) if dataset.rule else self.values(offer)
+        if dataset.words and _is_text(values):
+            values = _worded(values, dataset.words)
+        return plain(values)
+
+    def values(self, offer: Offer, name: str | None = None) -> Any:
+        """Return the values of a column or of a series, in ALF's unit and order.
+
+        Parameters
+        ----------
+        offer : Offer
+        name : str, optional
+            Which of the place's names; the first unless given.
+        """
+        name = name or offer.place.names[0]
+        of, probe = offer.holder.of, offer.probe
+        if of == "spike":
+            assert probe is not None
+            order = self.order(probe)
+            found = self.spikes(name, probe)
+            values = found if order is None else found[order]
+        elif of in ("unit", "channel"):
+            assert probe is not None
+            rows = probe.units if of == "unit" else probe.electrodes
+            values = self.column(offer.at, name)[rows]
+        elif of == "row":
+            values = self.column(offer.at, name)
+        elif of == "sample":
+            values = self.samples(offer.at, name)
+        else:
+            values = self.events(offer.at, name)
+        return offer.place.to_alf(values) if values.dtype.kind in "fiu" else values
+
+    def column(self, table: str, name: str) -> Any:
+        """Return a column of a table.
+
+        Raises
+        ------
+        BadFileError
+            If it has another number of rows than the table.
+        """
+        key = f"alf:{table}/{name}"
+        values = self.file.keep(key, lambda: self.file.array(f"{table}/{name}"))
+        rows = self.rows(table)
+        if len(values) != rows:
+            raise BadFileError(
+                f"{self.file.name}: /{table}/{name} has {len(values)} rows, and the table {rows}",
+                hint="the file may be damaged: get it again",
+            )
+        return values
+
+    def rows(self, table: str) -> int:
+        """Return the number of rows of a table."""
+        return int(self.file.facts(f"{table}/id").shape[0])
+
+    def samples(self, at: str, name: str) -> Any:
+        """Return the samples of a series in the unit that it names, or their times in seconds."""
+        import numpy as np
+
+        series = self.file.series(at)
+        if name == "timestamps":
+            return np.asarray(series.timestamps[:], dtype=np.float64)
+        return np.asarray(series.data[:])
+
+    def events(self, at: str, name: str) -> Any:
+        """Return the times of events in seconds; of several series of events, of all, sorted."""
+        import numpy as np
+
+        if self.file.has(f"{at}/{name}"):
+            return np.asarray(self.file.array(f"{at}/{name}"), dtype=np.float64)
+        found = [
+            self.file.array(f"{at}/{member}/{name}")
+            for member in self.file.names(at)
+            if self.file.has(f"{at}/{member}/{name}")
+        ]
+        return np.sort(np.concatenate(found).astype(np.float64), kind="stable")
+
+    # -- spikes ----------------------------------------------------------------------------------
+
+    def ends(self, column: str) -> NDArray[np.int64]:
+        """Return where each unit's values of a ragged column end.
+
+        Raises
+        ------
+        BadFileError
+            If the index of the column does not fit it.
+        """
+        import numpy as np
+
+        def make() -> NDArray[np.int64]:
+            index = f"{UNITS}/{column}_index"
+            ends = np.asarray(self.file.array(index)).astype(np.int64)
+            total = self.file.facts(f"{UNITS}/{column}").shape[0]
+            falls = bool(np.any(ends[1:] < ends[:-1])) or (len(ends) > 0 and ends[0] < 0)
+            if len(ends) != self.rows(UNITS) or falls or (len(ends) > 0 and ends[-1] > total):
+                raise BadFileError(
+                    f"{self.file.name}: /{index} does not fit /{UNITS}/{column}",
+                    hint="the file may be damaged: get it again",
+                )
+            return ends
+
+        found: NDArray[np.int64] = self.file.keep(f"alf:ends:{column}", make)
+        return found
+
+    def counts(self, probe: Probe) -> NDArray[np.int64]:
+        """Return the number of spikes of each unit of a probe."""
+        import numpy as np
+
+        if "spike_times" not in self.ragged_columns(UNITS):
+            return np.zeros(len(probe.units), np.int64)
+        return np.diff(self.ends("spike_times"), prepend=0)[probe.units]
+
+    def spikes(self, column: str, probe: Probe) -> Any:
+        """Return the values of a ragged column of a probe's units, one unit after the other."""
+        import numpy as np
+
+        ends = self.ends(column)
+        starts = np.concatenate([[0], ends[:-1]])
+        units = probe.units
+        if column != "spike_times" and len(units):
+            mine, times = np.diff(ends, prepend=0)[units], self.counts(probe)
+            if not np.array_equal(mine, times):
+                raise BadFileError(
+                    f"{self.file.name}: /{UNITS}/{column} and spike_times have other numbers of "
+                    "values for the same units",
+                    hint="the file may be damaged: get it again",
+                )
+        if not len(units):
+            return np.empty(0)
+        # Units that stand together in the file are read in one go.
+        breaks = np.flatnonzero(starts[units[1:]] != ends[units[:-1]]) + 1
+        parts = [
+            self.file.array(f"{UNITS}/{column}", slice(int(starts[run[0]]), int(ends[run[-1]])))
+            for run in np.split(units, breaks)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def order(self, probe: Probe) -> NDArray[np.intp] | None:
+        """Return the order of a probe's spikes by time; None where they are in it as they stand."""
+        import numpy as np
+
+        if self._order is None or self._order[0] != probe.label:
+            times = self.spikes("spike_times", probe)
+            rising = bool(np.all(times[1:] >= times[:-1]))
+            order = None if rising else np.argsort(times, kind="stable")
+            self._order = probe.label, order  # of one probe, since it is as large as the spikes
+        return self._order[1]
+
+    def unit_times(self, label: str, cluster: int) -> NDArray[np.float64]:
+        """Return the spike times of one unit, sorted, in seconds; no other spikes are read.
+
+        Parameters
+        ----------
+        label : str
+            Label of the probe.
+        cluster : int
+            Row in its clusters.
+
+        Raises
+        ------
+        ALFObjectNotFound
+            If there is no such probe or unit.
+        """
+        import numpy as np
+
+        probe = self.probe(label)
+        if not 0 <= cluster < len(probe.units):
+            raise ALFObjectNotFound(f"{self.file.name} has no unit {cluster} of {label}")
+        row = int(probe.units[cluster])
+        ends = self.ends("spike_times")
+        start = int(ends[row - 1]) if row else 0
+        times = np.asarray(self.file.array(f"{UNITS}/spike_times", slice(start, int(ends[row]))))
+        return _rising(times)
+
+    def trains(self, label: str) -> dict[int, NDArray[np.float64]]:
+        """Return the spike times of each unit of a probe that has any, as `unit_times` does."""
+        import numpy as np
+
+        probe = self.probe(label)
+        counts = self.counts(probe)
+        parts = np.split(self.spikes("spike_times", probe), np.cumsum(counts)[:-1])
+        return {k: _rising(part) for k, part in enumerate(parts) if len(part)}
+
+    def probe(self, label: str) -> Probe:
+        """Return a probe by its label.
+
+        Raises
+        ------
+        ALFObjectNotFound
+            If there is none.
+        """
+        for probe in self.probes:
+            if probe.label == label:
+                return probe
+        raise ALFObjectNotFound(
+            f"{self.file.name} has no probe {label!r}",
+            hint=nearest(label, [probe.label for probe in self.probes]),
+        )
+
+
+def _rising(times: Any) -> NDArray[np.float64]:
+    """Return times as they are if they rise, else sorted."""
+    import numpy as np
+
+    times = times.astype(np.float64, copy=False)
+    return times if bool(np.all(times[1:] >= times[:-1])) else np.sort(times, kind="stable")
+
+
+def _is_text(values: Any) -> bool:
+    return getattr(values, "dtype", None) is not None and values.dtype.kind in "OUS"
+
+
+def _worded(values: Any, words: Any) -> Any:
+    """Return the values that words stand for; words that nobody explained stay words."""
+    import numpy as np
+
+    texts = [str(v) for v in values]
+    if not set(texts) <= set(words):
+        return values
+    return np.array([words[t] for t in texts])

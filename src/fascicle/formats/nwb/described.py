@@ -1,0 +1,174 @@
+"""What an NWB file says of its session: whose it is, when it was, its probes, what it offers."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from fascicle.alf import spec
+from fascicle.errors import BadFileError
+from fascicle.formats.nwb.alf import AlfView
+from fascicle.formats.nwb.mapping import mapping
+
+if TYPE_CHECKING:
+    from fascicle.formats.nwb import NwbFile
+
+#: Raised when descriptions say more than before, so that kept ones are made anew.
+FORMAT = 1
+_DANDI_SUBJECT = re.compile(r"sub-([^_]+)")
+
+
+@dataclass(slots=True)
+class Described:
+    """What is kept of a file, as plain values.
+
+    Attributes
+    ----------
+    eid : str
+        The session's id if the file has one that is a UUID (``session_id``, else ``identifier``).
+    native : str
+        Otherwise the id that it has; empty where it has none.
+    layout, project : str
+        Which writer made it, and the project that gives such sessions their ids.
+    subject, lab, task, projects : str
+    start : str
+        When it began, ISO 8601 with the zone of the file.
+    number : int
+        Which session of its day it is, 0 where the file does not say it.
+    alias : str
+        Another id of it.
+    part : bool
+        Whether it is a part of a recording, such as the LFP of one probe, with a file of its own.
+    datasets : list of str
+        Paths of the ALF datasets that the file offers.
+    probes : list of dict
+        ``label``, ``model``, ``serial``, ``extra``, and ``regions``: triples of CCF id, side (-1
+        left, 1 right, 0 unknown) and number of channels; None where no electrode is described.
+    unknown : dict
+        Words for places that are no regions of the atlas, with the number of channels.
+    """
+
+    eid: str = ""
+    native: str = ""
+    layout: str = ""
+    project: str = ""
+    subject: str = ""
+    lab: str = ""
+    task: str = ""
+    projects: str = ""
+    start: str = ""
+    number: int = 0
+    alias: str = ""
+    part: bool = False
+    datasets: list[str] = field(default_factory=list)
+    probes: list[dict[str, Any]] = field(default_factory=list)
+    unknown: dict[str, int] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as a dictionary of plain values."""
+        return asdict(self)
+
+
+def describe(file: NwbFile, *, name: str = "") -> Described:
+    """Return what a file says of its session.
+
+    Parameters
+    ----------
+    file : NwbFile
+    name : str, optional
+        Its path: the names of DANDI's files, ``sub-ID_ses-ID.nwb``, say what a file does not.
+
+    Raises
+    ------
+    BadFileError
+        If it is no NWB file, or harmed.
+    """
+    view = AlfView(file)
+    layout = view.layout_of_file
+    ids = [_text(file, place) for place in mapping().session["eid"]]
+    ids = [i for i in ids if i != "None"]  # what some writers made of no id
+    eid = next((str(UUID(i)) for i in ids if spec.is_uuid_string(i)), "")
+    out = Described(
+        eid=eid,
+        native="" if eid else next((i for i in ids if i), ""),
+        layout=view.layout,
+        project=layout.project if layout else "",
+        subject=_first(file, "subject"),
+        lab=_first(file, "lab"),
+        task=_first(file, "task_protocol"),
+        projects=_first(file, "projects"),
+        start=_first(file, "start_time"),
+        number=_number(_first(file, "number")),
+        alias=_first(file, "aliases"),
+        datasets=list(view.offers),
+    )
+    if not out.subject:
+        found = _DANDI_SUBJECT.match(PurePosixPath(name).name)
+        out.subject = found[1] if found else PurePosixPath(name).stem or out.native
+    try:
+        datetime.fromisoformat(out.start)
+    except ValueError:
+        raise BadFileError(
+            f"{file.name}: session_start_time is {out.start!r}, and no date",
+            hint="NWB asks for one such as 2020-01-31T12:00:00+00:00",
+        ) from None
+    of_probes = {str(probe.extra.get("ecephys_probe_id", "")) for probe in view.probes}
+    out.part = bool(out.native) and out.native in of_probes
+    for probe in view.probes:
+        out.probes.append(
+            {
+                "label": probe.label,
+                "model": probe.model,
+                "serial": probe.serial,
+                "extra": probe.extra,
+                "regions": _regions(view, probe, out.unknown),
+            }
+        )
+    return out
+
+
+def _regions(view: AlfView, probe: Any, unknown: dict[str, int]) -> list[list[int]] | None:
+    """Return how many channels of a probe are where; void and root left out."""
+    if not len(probe.electrodes):
+        return None
+    import numpy as np
+
+    from fascicle.atlas.table import ROOT, VOID
+    from fascicle.formats.nwb.rules import region_ids
+
+    ids, words = region_ids(view, probe)
+    for word, n in words.items():
+        unknown[word] = unknown.get(word, 0) + n
+    side = np.where(ids < 0, -1, 0)
+    place = f"alf/{probe.label}/channels.mlapdv.npy"
+    if place in view.offers:
+        ml = np.sign(np.nan_to_num(view.read(place)[:, 0])).astype(np.int64)
+        side = np.where(ids < 0, -1, ml)
+    ids = np.abs(ids)
+    keep = (ids != ROOT) & (ids != VOID)
+    pairs, counts = np.unique(np.stack([ids[keep], side[keep]], axis=1), axis=0, return_counts=True)
+    return [[*map(int, pair), int(n)] for pair, n in zip(pairs, counts, strict=True)]
+
+
+def _first(file: NwbFile, what: str) -> str:
+    return next((t for p in mapping().session[what] if (t := _text(file, p))), "")
+
+
+def _text(file: NwbFile, place: str) -> str:
+    """Return what is at a place, or in an attribute of it, as text; empty where nothing is."""
+    path, at, attribute = place.partition("@")
+    if not file.has(path):
+        return ""
+    value = file.attrs(path).get(attribute) if at else file.value(path, "")
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(value).strip()
+
+
+def _number(text: str) -> int:
+    return int(float(text)) if re.fullmatch(r"\d{1,3}(\.0)?", text) else 0
