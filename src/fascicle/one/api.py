@@ -153,9 +153,10 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
             )
             found = True
         except NoIndexError:
-            self._tell_no_tables()
-            self._index = empty_index(self.cache_dir)
-            found = False
+            found = self._opens_nwb()
+            if not found:
+                self._tell_no_tables()
+                self._index = empty_index(self.cache_dir)
         self._tables = Tables(self._index, self.cache_dir, loaded=found)
         return found
 

@@ -21,6 +21,7 @@ from fascicle.one.lazy import LazyId
 from fascicle.one.revisions import Teller
 
 if TYPE_CHECKING:
+    from fascicle.archives.nwb import NwbArchive
     from fascicle.catalogue import Catalogue
     from fascicle.one.tables import Tables
 
@@ -83,6 +84,8 @@ class Local:
     _loaded: dict[UUID, UUID]
     _kept: OrderedDict[int, Contents]
     _kept_of: Catalogue | None
+    #: Where the folder is one of NWB files: what reads them.
+    _nwb: NwbArchive | None = None
 
     @property
     def _catalogue(self) -> Catalogue:

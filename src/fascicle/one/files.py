@@ -16,6 +16,7 @@ from fascicle.one.revisions import warn
 
 if TYPE_CHECKING:
     from fascicle.alf import ALFPath
+    from fascicle.archives.nwb import NwbArchive
     from fascicle.archives.record import Use
 
 #: What was verified in this process: path -> (size, mtime_ns, inode, md5).
@@ -158,6 +159,8 @@ class FilesMixin(Local):
     def _found(
         self, contents: Contents, positions: Sequence[int], *, check_hash: bool
     ) -> list[str | None]:
+        if self._nwb is not None:
+            return self._out_of_nwb(self._nwb, contents, positions)
         if self._is_replaced("_check_filesystem"):
             # Programs put a method of their own in its place, and expect it to be called.
             from fascicle.one.listing import with_eid
@@ -177,6 +180,30 @@ class FilesMixin(Local):
             if here and self.record_loaded:
                 self._loaded[identifier] = contents.eid
         return files
+
+    def _opens_nwb(self) -> bool:
+        """Take a folder of NWB files for what it is; return whether it is one."""
+        from fascicle.archives.nwbfiles import holds_nwb
+
+        if self._tables_dir != self.cache_dir or not holds_nwb(self.cache_dir):
+            return False
+        from fascicle.archives.nwb import NwbArchive
+
+        self._nwb = NwbArchive(self.cache_dir)
+        self._index = self._nwb.catalogue()
+        return True
+
+    def _out_of_nwb(
+        self, archive: NwbArchive, contents: Contents, positions: Sequence[int]
+    ) -> list[str | None]:
+        """Return ALF files of what NWB files hold, written where they are not there yet."""
+        from fascicle.archives.base import DatasetRef
+
+        refs = [DatasetRef(contents.eid, contents.paths[i]) for i in positions]
+        if self.record_loaded:
+            for i in positions:
+                self._loaded[contents.datasets.record(i)[0]] = contents.eid
+        return [os.fspath(path) for path in archive.bring(refs)]
 
     def _is_replaced(self, name: str) -> bool:
         own = getattr(FilesMixin, name)
