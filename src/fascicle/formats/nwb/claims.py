@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import BadFileError, UnpacksTooLarge
-from fascicle.formats.nwb.values import Kind, kind_of
+from fascicle.formats.nwb.values import Kind, check_type, kind_of
 
 if TYPE_CHECKING:
     import h5py
@@ -72,7 +72,10 @@ def facts_of(dataset: h5py.Dataset, *, size: int) -> Facts:
     shape = () if space.get_simple_extent_type() == h5py.h5s.NULL else found.shape
     dtype = found.dtype
     kind = kind_of(dtype)
-    stored_item = found.get_type().get_size()
+    kept_as = found.get_type()
+    if kind in ("lists", "record"):
+        check_type(kept_as)
+    stored_item = kept_as.get_size()
     plan = found.get_create_plist()
     layout = plan.get_layout()
     if layout == h5py.h5d.VIRTUAL:
@@ -108,7 +111,7 @@ def takes_parts(found: Any) -> bool:
     plan = found.get_create_plist()
     if plan.get_layout() != h5py.h5d.CHUNKED or plan.get_nfilters():
         return False
-    return math.prod(plan.get_chunk()) * found.get_type().get_size() > _LARGE_CHUNK
+    return bool(math.prod(plan.get_chunk()) * found.get_type().get_size() > _LARGE_CHUNK)
 
 
 def selected(shape: tuple[int, ...], sel: Any) -> int:

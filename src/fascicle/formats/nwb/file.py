@@ -19,8 +19,8 @@ from fascicle.formats.nwb.claims import (
 )
 from fascicle.formats.nwb.guard import HARM, reading
 from fascicle.formats.nwb.links import Tree, clean
-from fascicle.formats.nwb.opening import Opened, open_place
-from fascicle.formats.nwb.values import decode, decoded, pythonic
+from fascicle.formats.nwb.opening import Opened, again, open_place
+from fascicle.formats.nwb.values import check_type, decode, decoded, kind_of, pythonic
 
 if TYPE_CHECKING:
     import h5py
@@ -104,6 +104,11 @@ class NwbFile:
         return self._open().h5
 
     @property
+    def is_open(self) -> bool:
+        """Whether the file is open in this process: one not opened yet, or closed, is not."""
+        return self._opened is not None and self._pid == os.getpid()
+
+    @property
     def version(self) -> str:
         """Version of the NWB format that the file says it follows."""
         return self._open().version
@@ -116,7 +121,11 @@ class NwbFile:
     @property
     def stream(self) -> BinaryIO | None:
         """What a function opened; None for a path."""
-        return self._open().stream
+        return getattr(self._open().source, "stream", None)
+
+    def reopened(self) -> h5py.File:
+        """Return the file as h5py has it, opened once more: who takes it may close it."""
+        return again(self._open(), self.name)
 
     def close(self) -> None:
         """Close the file; it cannot be read after."""
@@ -189,6 +198,19 @@ class NwbFile:
                 raise BadFileError(f"{self.name}: {clean(path)} is no group")
             return h5py.Group(found)
 
+    def is_group(self, path: str) -> bool:
+        """Return whether an object is a group; anything else is an array.
+
+        Raises
+        ------
+        NwbObjectNotFound, BadFileError
+            If there is no such object, or it is harmed.
+        """
+        import h5py
+
+        with self._lock:
+            return isinstance(self._objects().open(path), h5py.h5g.GroupID)
+
     def dataset(self, path: str) -> h5py.Dataset:
         """Return an array as h5py has it.
 
@@ -254,6 +276,23 @@ class NwbFile:
                 if not path.startswith("/specifications/"):
                     out.append((path, self._kind(found, path)))
         return out
+
+    def paths(self, under: str = "/", *, into: Callable[[str], bool] | None = None) -> list[str]:
+        """Return the paths of all objects below a group, each once, also where links lead twice.
+
+        Parameters
+        ----------
+        under : str
+        into : callable, optional
+            Returns whether to look into a group.
+
+        Raises
+        ------
+        NwbObjectNotFound, BadFileError
+            If there is no such group, or an object is harmed.
+        """
+        with self._lock:
+            return [path for path, _ in self._objects().walk(under, into=into)]
 
     # -- attributes ----------------------------------------------------------------------------
 
@@ -322,6 +361,8 @@ class NwbFile:
             if space.get_simple_extent_type() == h5py.h5s.NULL:
                 return None
             dtype = attr.dtype
+            if kind_of(dtype) in ("lists", "record"):
+                check_type(attr.get_type())
             n = space.get_simple_extent_npoints()
             if n * attr.get_type().get_size() > opened.size:
                 raise ValueError("it claims more bytes than the file has")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import BadFileError, NwbObjectNotFound, nearest
@@ -80,8 +80,18 @@ class Tree:
                 self._members[path] = [_text(name) for name in group]
         return self._members[path]
 
-    def walk(self, under: str = "/") -> Iterator[tuple[str, Any]]:
+    def walk(
+        self, under: str = "/", *, into: Callable[[str], bool] | None = None
+    ) -> Iterator[tuple[str, Any]]:
         """Yield all objects below a path, groups before what is in them, each once.
+
+        Links out of the file, and those that lead nowhere, are passed over.
+
+        Parameters
+        ----------
+        under : str
+        into : callable, optional
+            Returns whether to look into a group.
 
         Raises
         ------
@@ -91,35 +101,39 @@ class Tree:
         import h5py
 
         under = clean(under)
-        start = self._group(under, 0)
-        seen = {self._address(start, under)}
-        stack = [under]
-        later: deque[str] = deque()
+        seen = {self._address(self._group(under, 0), under)}
+        stack, later = [under], deque[str]()  # soft links later: the object's own place is first
         while stack or later:
-            group = stack.pop() if stack else later.popleft()
-            if group.count("/") > _MOST_DEEP:
-                raise BadFileError(
-                    f"{self._name}: groups lie more than {_MOST_DEEP} deep in {group[:100]}…"
-                )
-            inner = []
-            for name in self.members(group):
-                path = f"{group.rstrip('/')}/{name}"
-                kind, _ = self._link(path)
-                if kind == h5py.h5l.TYPE_EXTERNAL or not self._is_whole(path):
-                    continue
-                found = self.open(path)
-                address = self._address(found, path)
-                if address in seen:
-                    continue
-                if kind == h5py.h5l.TYPE_SOFT and not isinstance(found, h5py.h5g.GroupID):
+            path = stack.pop() if stack else later.popleft()
+            if path != under:
+                found = self._found(path)
+                address = None if found is None else self._address(found, path)
+                if address is None or address in seen:
                     continue
                 seen.add(address)
                 if len(seen) > _MOST_OBJECTS:
                     raise BadFileError(f"{self._name} has more than {_MOST_OBJECTS:,} objects")
                 yield path, found
-                if isinstance(found, h5py.h5g.GroupID):
-                    inner.append(path)
-            stack.extend(reversed(inner))
+                if not isinstance(found, h5py.h5g.GroupID) or (into and not into(path)):
+                    continue
+            if path.count("/") > _MOST_DEEP:
+                raise BadFileError(
+                    f"{self._name}: groups lie more than {_MOST_DEEP} deep in {path[:100]}…"
+                )
+            for name in reversed(self.members(path)):
+                inner = f"{path.rstrip('/')}/{name}"
+                kind, _ = self._link(inner)
+                if kind == h5py.h5l.TYPE_HARD:
+                    stack.append(inner)
+                elif kind == h5py.h5l.TYPE_SOFT:
+                    later.append(inner)
+
+    def _found(self, path: str) -> Any:
+        """Return the object at a path, None if it is a link to nothing."""
+        try:
+            return self.open(path)
+        except NwbObjectNotFound:
+            return None
 
     def target(self, reference: Any, path: str) -> str | None:
         """Return the path that an object reference leads to, None for one that is empty.
@@ -194,10 +208,6 @@ class Tree:
                     info = h5py.h5o.get_info(parent, name.encode())
                 if info.type == h5py.h5o.TYPE_GROUP:
                     self._queue.append(path)
-
-    def _is_whole(self, path: str) -> bool:
-        """Return whether a link leads to something."""
-        return self.has(path)
 
     def _address(self, found: Any, path: str) -> int:
         import h5py

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fascicle.errors import (
     AccessDenied,
     BadFileError,
     EmptyFileError,
-    FascicleError,
+    MissingExtraError,
     OldNwbError,
     RemoteNotFound,
 )
 from fascicle.formats.nwb.guard import HARM, Trouble, reading
+from fascicle.formats.nwb.stream import Bytes, PathBytes, StreamBytes, Watched
 from fascicle.formats.nwb.values import decode
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Memory for chunks that are unpacked, so that neighbours in one are unpacked once.
 _CHUNKS = 32 << 20
 _SLOTS = 4001
+_MOST_BEFORE = 1 << 20  # bytes of something else that a file may begin with
 
 
 @dataclass(slots=True)
@@ -34,10 +36,8 @@ class Opened:
     Attributes
     ----------
     h5 : h5py.File
-    stream : file or None
-        What its bytes come from, where that is not a path.
-    size : int
-        Its length in bytes.
+    source : Bytes
+        What its bytes come from.
     version : str
         Of NWB.
     trouble : Trouble
@@ -47,59 +47,23 @@ class Opened:
     """
 
     h5: h5py.File
-    stream: BinaryIO | None
-    size: int
+    source: Bytes
     version: str
     trouble: Trouble
     pid: int
+
+    @property
+    def size(self) -> int:
+        """Length of the file in bytes."""
+        return self.source.size
 
     def close(self) -> None:
         """Close it, and what its bytes come from; a fork leaves the latter to its parent."""
         try:
             self.h5.close()
         finally:
-            if self.stream is not None and self.pid == os.getpid():
-                self.stream.close()
-
-
-class _Watched:
-    """Hands reads on, all of them whole, and keeps what goes wrong: libhdf5 forgets it."""
-
-    def __init__(self, stream: BinaryIO, trouble: Trouble) -> None:
-        self._stream = stream
-        self._trouble = trouble
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def read(self, n: int = -1) -> bytes:
-        return self._stream.read(n)  # h5py asks whether there is one, and reads into its buffers
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        done = 0
-        try:
-            while done < len(view):
-                n = cast(Any, self._stream).readinto(view[done:])
-                if not n:
-                    raise OSError(f"it ends {len(view) - done} bytes before values in it do")
-                done += n
-        except BaseException as error:
-            self._trouble.error = error
-            raise
-        return done
-
-    def write(self, _: object) -> int:
-        raise OSError("the file is open for reading")
-
-    def truncate(self, _: object = None) -> int:
-        raise OSError("the file is open for reading")
-
-    def flush(self) -> None:
-        """Nothing is written."""
+            if self.pid == os.getpid():
+                self.source.close()
 
 
 def open_place(place: str | Callable[[], BinaryIO], name: str) -> Opened:
@@ -120,64 +84,61 @@ def open_place(place: str | Callable[[], BinaryIO], name: str) -> Opened:
         If it is none that can be read; `OldNwbError` for NWB 1, `TruncatedFileError` for one that
         is cut off, `EmptyFileError` for one without a byte.
     """
-    if isinstance(place, str):
-        return _checked(_open_path(place, name), name)
-    stream = place()
+    source = _source(place)
     try:
-        return _checked(_open_stream(stream, name), name)
+        return _checked(_open(source, name), name)
     except BaseException:
-        stream.close()
+        source.close()
         raise
 
 
-def _open_path(path: str, name: str) -> Opened:
-    import h5py
+def again(opened: Opened, name: str) -> h5py.File:
+    """Return a file that is open as h5py has it, opened once more: who takes it may close it."""
+    return _open(opened.source, name).h5
 
-    if os.path.isdir(path):
+
+def _source(place: str | Callable[[], BinaryIO]) -> Bytes:
+    if not isinstance(place, str):
+        return StreamBytes(place())
+    if os.path.isdir(place):
         raise BadFileError(
-            f"{path} is a folder",
-            hint="NWB in Zarr is not read" if path.endswith(".zarr") else "name a file in it",
+            f"{place} is a folder",
+            hint="NWB in Zarr is not read" if place.endswith(".zarr") else "name a file in it",
         )
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            _check_signature(file, size, name)
-    except FascicleError:
-        raise  # errors of ours may be of both kinds
+        return PathBytes(place)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise RemoteNotFound(f"there is no file {path}", hint="look at its name") from error
+        raise RemoteNotFound(f"there is no file {place}", hint="look at its name") from error
     except PermissionError as error:
-        raise AccessDenied(f"{path} may not be read") from error
+        raise AccessDenied(f"{place} may not be read") from error
     except OSError as error:
-        raise BadFileError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise BadFileError(f"{place} cannot be read: {error.strerror or error}") from error
+
+
+def _open(source: Bytes, name: str) -> Opened:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError(
+            f"reading {name} needs h5py", hint="pip install 'fascicle[nwb]'"
+        ) from error
     trouble = Trouble()
     with reading(name, trouble=trouble):
-        h5 = h5py.File(path, "r", locking="best-effort", rdcc_nbytes=_CHUNKS, rdcc_nslots=_SLOTS)
-    return Opened(h5, None, size, "", trouble, os.getpid())
+        _check_signature(source, name)
+        h5 = h5py.File(Watched(source, trouble), "r", rdcc_nbytes=_CHUNKS, rdcc_nslots=_SLOTS)
+    return Opened(h5, source, "", trouble, os.getpid())
 
 
-def _open_stream(stream: BinaryIO, name: str) -> Opened:
-    import h5py
-
-    size = stream.seek(0, os.SEEK_END)
-    _check_signature(stream, size, name)
-    trouble = Trouble()
-    with reading(name, trouble=trouble):
-        h5 = h5py.File(_Watched(stream, trouble), "r", rdcc_nbytes=_CHUNKS, rdcc_nslots=_SLOTS)
-    return Opened(h5, stream, size, "", trouble, os.getpid())
-
-
-def _check_signature(file: BinaryIO, size: int, name: str) -> None:
-    if size == 0:
+def _check_signature(source: Bytes, name: str) -> None:
+    if source.size == 0:
         raise EmptyFileError(f"{name} has no bytes", hint="fetch or copy it again")
     at = 0
-    while at < size:
-        file.seek(at)
-        if file.read(len(_SIGNATURE)) == _SIGNATURE:
+    found = bytearray(len(_SIGNATURE))
+    while at + len(found) <= source.size and at <= _MOST_BEFORE:
+        source.read_at(at, memoryview(found))
+        if found == _SIGNATURE:
             return
         at = 2 * at or 512
-        if at > 1 << 20:
-            break
     raise BadFileError(
         f"{name} is no HDF5 file, which NWB files are",
         hint="look at what it is; fetch or copy it again",

@@ -163,7 +163,8 @@ class Ragged(Sequence[Any]):
         if len(ends) and (ends[0] < 0 or np.any(ends[1:] < ends[:-1])):
             raise out_of(file.name, path, "it goes backwards, so that rows would overlap")
         ends.flags.writeable = False
-        return ends
+        checked: np.ndarray[Any, Any] = ends
+        return checked
 
 
 def open_ragged(file: NwbFile, path: str, column: str) -> Ragged:

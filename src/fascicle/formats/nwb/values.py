@@ -55,6 +55,31 @@ def kind_of(dtype: np.dtype[Any]) -> Kind:
     return "plain"
 
 
+def check_type(found: Any) -> None:
+    """Refuse a type that libhdf5 takes for one of arrays of own length, and cannot read.
+
+    Parameters
+    ----------
+    found : h5py.h5t.TypeID
+
+    Raises
+    ------
+    ValueError
+        If it is one.
+    """
+    import h5py
+
+    what = found.get_class()
+    if what == h5py.h5t.COMPOUND:
+        for i in range(found.get_nmembers()):
+            check_type(found.get_member_type(i))
+    elif what in (h5py.h5t.VLEN, h5py.h5t.ARRAY):
+        # Kinds of own length are sequences, 0, and text, 1; libhdf5 goes down with any other.
+        if what == h5py.h5t.VLEN and not found.is_variable_str() and found.encode()[3] & 0x0F:
+            raise ValueError("its values are of a type that is none")
+        check_type(found.get_super())
+
+
 def decoded(values: Iterable[Any]) -> list[str]:
     """Return text of bytes; what occurs often is decoded once.
 
