@@ -34,7 +34,8 @@ def open_archive(
         (``ibl``), its bucket, or a TOML file that describes it (`fascicle.formats.public`); or a
         release: ``s3://bucket/project``, a bucket with one project, a folder or a ZIP file that it
         was published to, the address of its manifest. A version may stand behind it:
-        ``s3://bucket/project@1.1.0``; behind a database or a public archive, a tag: ``ibl@2022_Q2_IBL_et_al_RepeatedSite``.
+        ``s3://bucket/project@1.1.0``; behind a database or a public archive, a tag:
+        ``ibl@2022_Q2_IBL_et_al_RepeatedSite``.
     version : str, optional
         Of a release: which one, if not the newest; of a database or a public archive: the tag.
     store : path-like, optional

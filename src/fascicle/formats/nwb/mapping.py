@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 
 from fascicle.errors import ConfigurationError
 
+#: The layout that a conversion from ALF writes.
+OURS = "ibl"
 #: A layout's name where the writer of a file is none that is known.
 GENERIC = "generic"
 
@@ -64,7 +66,7 @@ class Dataset:
     ----------
     object, attribute : str
     places : tuple of Place
-        The first is what a conversion writes.
+        Where a file may have it, what a conversion writes first.
     unit, about : str
         Unit of the ALF values, and what they are.
     extension : str
@@ -85,9 +87,12 @@ class Dataset:
     rule: str = ""
 
     @property
-    def written(self) -> Place:
-        """The place that a conversion from ALF to NWB writes."""
-        return self.places[0]
+    def written(self) -> Place | None:
+        """The place that a conversion writes: the first that is no other writer's.
+
+        None for what is only read.
+        """
+        return next((p for p in self.places if p.layout in ("", OURS)), None)
 
     def spelled(self) -> dict[Word, str]:
         """Return the NWB word of each ALF value, for a conversion from ALF to NWB."""
