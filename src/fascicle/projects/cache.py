@@ -49,6 +49,35 @@ class ProjectCache(VersionedCache):
             self._frames[name] = tables.finish(self._parsed(name), about)
         return tables.own(self._frames[name], self.config.table(name))
 
+    def columns(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
+        """Return some columns of a table, with its index; no others are read.
+
+        Parameters
+        ----------
+        name : str
+            Its key in the manifest, such as ``units``.
+        columns : sequence of str
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            None if the release has no such table, or the table lacks one of these columns.
+        """
+        from fascicle.archives import tables
+
+        if name not in self.manifest.metadata_files:
+            return None
+        entry, about = self._table_entry(name), self.config.table(name)
+        self._vouch(entry)
+        if name not in self._frames:
+            wanted = [*columns, *([about.index] if about.index else [])]
+            for folder in self._folders():
+                path = folder / f"{self._copy_name(entry, name)}.parquet"
+                if (found := _columns_of(path, wanted)) is not None:
+                    return tables.finish(found, about)
+        frame = self.get_table(name)
+        return frame[[*columns]] if set(columns) <= set(frame.columns) else None
+
     def table(self, name: str, *, join: str | Sequence[str] = ()) -> pd.DataFrame:
         """Return a table with lists as lists and dates as times.
 
@@ -164,6 +193,8 @@ class ProjectCache(VersionedCache):
         if record not in frame.index:
             raise RecordNotFound(f"{table} has no {frame.index.name} {record}")
         row: Any = frame.loc[record]
+        if getattr(row, "ndim", 1) > 1:
+            raise RecordNotFound(f"{table} has {len(row)} rows of {frame.index.name} {record}")
         value = row.get(self.manifest.file_id_column)
         if not tables.is_missing(value) and value >= 0:
             return str(int(value))
@@ -247,3 +278,17 @@ class ProjectCache(VersionedCache):
         return (
             f"<{type(self).__name__} {self._name or self.config.project}: {self._versions.place}>"
         )
+
+
+def _columns_of(path: Path, names: list[str]) -> pd.DataFrame | None:
+    """Return some columns of a copy of a table, None if it is not there or lacks one."""
+    if not path.is_file():
+        return None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        frame: pd.DataFrame = pq.read_table(path, columns=names).to_pandas()
+    except (pa.ArrowException, OSError):
+        return None
+    return frame if set(names) <= set(frame.columns) else None
