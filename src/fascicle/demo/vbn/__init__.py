@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from fascicle.demo.vbn.behavior import write_behavior
     from fascicle.demo.vbn.lfp import write_lfp
     from fascicle.demo.vbn.recording import Probe, Recording, plan_recording, plan_training
-    from fascicle.demo.vbn.session import write_session
+    from fascicle.demo.vbn.session import SIZES, write_session
 
 _WHERE = {
     "Probe": "recording",
     "Recording": "recording",
+    "SIZES": "session",
     "plan_recording": "recording",
     "plan_training": "recording",
     "write_behavior": "behavior",
@@ -33,6 +34,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "write_behavior",
     "plan_recording",
     "plan_training",
+    "SIZES",
     "Recording",
     "Probe",
 ]

@@ -11,6 +11,7 @@ from fascicle.demo.vbn.recording import chance
 
 Array = NDArray[Any]
 
+_DRAWN = (300, 480)  # larger pictures have no more detail
 _WIDE, _HIGH, _AWAY = 25.9, 16.2, 15.0  # cm: half the monitor, and its distance from the eye
 
 
@@ -31,23 +32,34 @@ def make_picture(name: str, shape: tuple[int, int]) -> tuple[Array, Array]:
     unwarped : ndarray of float64
         The same on a grid of angles, NaN where the monitor does not reach.
     """
-    if name.startswith("gratings"):
-        scene = _grating(float(name.partition("_")[2]), shape)
-    else:
-        scene = _scene(name, shape)
+    drawn = min(shape, _DRAWN)
+    angle = float(name.partition("_")[2]) if name.startswith("gratings") else None
+    scene = _scene(name, drawn) if angle is None else _grating(angle, drawn)
     rows, columns = shape
     wide, high = np.arctan2(_WIDE, _AWAY), np.arctan2(_HIGH, _AWAY)
-    x = np.linspace(-_WIDE, _WIDE, columns)
-    y = np.linspace(-_HIGH, _HIGH, rows)[:, None]
-    azimuth = np.broadcast_to(np.arctan2(x, _AWAY), shape)
-    altitude = np.arctan2(y, np.hypot(x, _AWAY))
-    at_column = np.rint((azimuth / wide + 1) / 2 * (columns - 1)).astype(int)
-    at_row = np.rint((altitude / high + 1) / 2 * (rows - 1)).astype(int)
-    warped = scene[at_row, at_column]
-    reach = np.arctan2(_HIGH, np.hypot(_AWAY * np.tan(np.linspace(-wide, wide, columns)), _AWAY))
-    seen = np.abs(np.linspace(-high, high, rows))[:, None] <= reach
+    across, down = np.linspace(0, 1, columns), np.linspace(0, 1, rows)[:, None]
+    x, y = (2 * across - 1) * _WIDE, (2 * down - 1) * _HIGH
+    azimuth, altitude = np.arctan2(x, _AWAY), np.arctan2(y, np.hypot(x, _AWAY))
+    warped = _look(scene, (altitude / high + 1) / 2, (azimuth / wide + 1) / 2)
+    unwarped = _look(scene, down, across)
+    reach = np.arctan2(_HIGH, np.hypot(_AWAY * np.tan((2 * across - 1) * wide), _AWAY))
+    seen = np.abs(2 * down - 1) * high <= reach
     seen[:, [0, -1]] = False
-    return warped.astype(np.uint8), np.where(seen, scene, np.nan)
+    return warped.astype(np.uint8), np.where(seen, unwarped, np.nan)
+
+
+def _look(scene: Array, down: Array, across: Array) -> Array:
+    """Return the scene at fractions of its height and width, between its pixels too."""
+    rows, columns = scene.shape
+    down, across = down * (rows - 1), across * (columns - 1)
+    top = np.minimum(down.astype(int), max(rows - 2, 0))
+    left = np.minimum(across.astype(int), max(columns - 2, 0))
+    below, right = np.minimum(top + 1, rows - 1), np.minimum(left + 1, columns - 1)
+    v, h = down - top, across - left
+    upper = (1 - h) * scene[top, left] + h * scene[top, right]
+    lower = (1 - h) * scene[below, left] + h * scene[below, right]
+    seen: Array = np.round((1 - v) * upper + v * lower)
+    return seen
 
 
 def _grating(angle: float, shape: tuple[int, int]) -> Array:
@@ -84,10 +96,8 @@ def _scene(name: str, shape: tuple[int, int]) -> Array:
         )
         off = np.abs(x - place - lean * (y - 0.5) - 0.04 * np.sin(3 * y + place * 9)) / thick
         scene += np.exp(-(off**4)) * (draw.normal(0, 1) - 0.8 * off - scene)
-    ranks = np.interp(scene, np.quantile(scene, np.linspace(0, 1, 64)), np.linspace(0, 1, 64))
-    grey: Array = np.clip(
-        255 * (0.15 * ranks + 0.85 * (3 * ranks**2 - 2 * ranks**3)), 0, 255
-    ).round()
+    scene -= np.median(scene)
+    grey: Array = np.clip(118 + 62 * scene / scene.std(), 0, 255).round()
     return grey
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,19 @@ from fascicle.demo.vbn.timeline import Timeline, make_timeline
 from fascicle.demo.vbn.tree import Column, Tree, new_tree, texts
 
 Array = NDArray[Any]
+
+#: Options of `write_session`; ``real`` makes 1.8 GB, as much as a session of the project.
+SIZES: Mapping[str, Mapping[str, Any]] = {
+    "small": {},
+    "real": {
+        "units": 2_000,
+        "probes": 6,
+        "spikes": 60_000_000,
+        "presentations": 13_000,
+        "trials": 451,
+        "image_shape": (1200, 1920),
+    },
+}
 
 _BATCH = 1 << 20  # values that are written at once
 _EYE = "/acquisition/EyeTracking"
