@@ -16,7 +16,7 @@ from fascicle.errors import (
     RemoteNotFound,
 )
 from fascicle.formats.nwb.guard import HARM, Trouble, reading
-from fascicle.formats.nwb.stream import Bytes, PathBytes, StreamBytes, Watched
+from fascicle.formats.nwb.stream import Bytes, PathBytes, StreamBytes, Watched, read_bytes
 from fascicle.formats.nwb.values import decode
 
 if TYPE_CHECKING:
@@ -51,6 +51,16 @@ class Opened:
     version: str
     trouble: Trouble
     pid: int
+
+    def read(self, position: int, n: int) -> bytes:
+        """Return bytes of the file, so many of them.
+
+        Raises
+        ------
+        OSError
+            If it ends before.
+        """
+        return read_bytes(self.source, position, n)
 
     @property
     def size(self) -> int:

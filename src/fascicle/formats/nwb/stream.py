@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from typing import Any, BinaryIO, Protocol, cast
 
 from fascicle.formats.nwb.guard import Trouble
@@ -83,6 +82,37 @@ class StreamBytes:
         self.stream.close()
 
 
+def read_bytes(source: Bytes, position: int, n: int) -> bytes:
+    """Return bytes of a file from a position, so many of them.
+
+    Raises
+    ------
+    OSError
+        If it ends before.
+    """
+    if not 0 <= position <= position + n <= source.size:
+        raise OSError(f"the file has {source.size} bytes, none at {position + n}")
+    out = bytearray(n)
+    fill(source, position, memoryview(out))
+    return bytes(out)
+
+
+def fill(source: Bytes, position: int, view: memoryview) -> None:
+    """Read into a buffer until it is full.
+
+    Raises
+    ------
+    OSError
+        If the file ends before.
+    """
+    done = 0
+    while done < len(view):
+        n = source.read_at(position + done, view[done : done + _MOST_AT_ONCE])
+        if not n:
+            raise OSError(f"the file ends {len(view) - done} bytes before what it describes")
+        done += n
+
+
 class Watched:
     """A file as h5py takes one: each read is whole, or an error that is kept.
 
@@ -94,15 +124,14 @@ class Watched:
     """
 
     def __init__(self, source: Bytes, trouble: Trouble) -> None:
-        self._read_at: Callable[[int, memoryview], int] = source.read_at
-        self._size = source.size
+        self._source = source
         self._trouble = trouble
         self._position = 0
-        self._heaps = HeapWatch(self._bytes, source.size)
+        self._heaps = HeapWatch(lambda at, n: read_bytes(source, at, n), source.size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a position; return it."""
-        self._position = offset if whence == os.SEEK_SET else self._size + offset
+        self._position = offset if whence == os.SEEK_SET else self._source.size + offset
         return self._position
 
     def tell(self) -> int:
@@ -111,13 +140,13 @@ class Watched:
 
     def read(self, n: int) -> bytes:
         """Return bytes from the position on: how h5py knows a file from a name."""
-        return self._bytes(self._position, n)
+        return read_bytes(self._source, self._position, n)
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer from the position on."""
         try:
             view = memoryview(buffer).cast("B")
-            self._fill(self._position, view)
+            fill(self._source, self._position, view)
             self._heaps.look(self._position, view)
         except BaseException as error:
             self._trouble.error = error
@@ -134,16 +163,3 @@ class Watched:
 
     def flush(self) -> None:
         """Nothing is written."""
-
-    def _bytes(self, position: int, n: int) -> bytes:
-        out = bytearray(n)
-        self._fill(position, memoryview(out))
-        return bytes(out)
-
-    def _fill(self, position: int, view: memoryview) -> None:
-        done = 0
-        while done < len(view):
-            n = self._read_at(position + done, view[done : done + _MOST_AT_ONCE])
-            if not n:
-                raise OSError(f"the file ends {len(view) - done} bytes before what it describes")
-            done += n
