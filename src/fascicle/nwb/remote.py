@@ -67,6 +67,23 @@ class BlockFile(RangedFile):
             for i in range(0, len(runs), _AT_ONCE):
                 self._bring_runs(runs[i : i + _AT_ONCE])
 
+    def readinto(self, buffer: Any, /) -> int:
+        """Read into a buffer; what is large comes in several requests at once."""
+        view = memoryview(buffer).cast("B")
+        with self._lock:
+            n = min(len(view), self.size - self._position)
+            if n <= 2 * _PIECE or self._whole is not None or settings.offline():
+                return super().readinto(view)
+            start, stop = self._position, self._position + n
+            starts = range(start, stop, _PIECE)
+            for i in range(0, len(starts), _AT_ONCE):
+                spans = [(at, min(at + _PIECE, stop)) for at in starts[i : i + _AT_ONCE]]
+                for (begin, end), data in zip(spans, self._get_all(spans), strict=True):
+                    whole = data if len(data) == end - begin else self._get(begin, end)
+                    view[begin - start : end - start] = whole
+            self._position += n
+        return n
+
     def _runs(self, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return the runs of blocks that are missing, first and end, no more than can be kept."""
         size = self._block_size
@@ -85,22 +102,23 @@ class BlockFile(RangedFile):
         return runs
 
     def _bring_runs(self, runs: list[tuple[int, int]]) -> None:
-        for (first, stop), data in zip(runs, self._get_all(runs), strict=True):
+        size = self._block_size
+        spans = [(first * size, min(stop * size, self.size)) for first, stop in runs]
+        for (first, stop), data in zip(runs, self._get_all(spans), strict=True):
             for i in range(first, stop):
-                piece = data[(i - first) * self._block_size : (i - first + 1) * self._block_size]
-                if len(piece) == min(self._block_size, self.size - i * self._block_size):
+                piece = data[(i - first) * size : (i - first + 1) * size]
+                if len(piece) == min(size, self.size - i * size):
                     self._blocks[i] = bytes(piece)
                     self._blocks.move_to_end(i)
         while len(self._blocks) > self._n_kept:
             self._blocks.popitem(last=False)
 
-    def _get_all(self, runs: list[tuple[int, int]]) -> list[bytearray]:
-        """Return what one request for each brings; nothing where it failed."""
+    def _get_all(self, spans: list[tuple[int, int]]) -> list[bytearray]:
+        """Return what one request for each stretch brings; nothing where it failed."""
         under_way: list[tuple[Request, _Reader]] = []
-        for first, stop in runs:
-            begin = first * self._block_size
+        for begin, end in spans:
             reader = _Reader(self, begin)
-            request = self._request(begin, min(stop * self._block_size, self.size), reader)
+            request = self._request(begin, end, reader)
             under_way.append((request, reader))
             self._transport.submit(request)
             self.requests += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ MOST_CLAIMED = 256 << 20
 #: How many times more than is stored compressed values take, well above what recordings do.
 _RATIO = 100
 _LARGE_CHUNK = 256 << 10
+_MANY_CHUNKS = 64
+#: Bytes from the address of an object that mostly describe it.
+HEADER = 1 << 10
 #: Bytes that a value of each kind takes in Python, beyond those of a number.
 _TAKES = {"text": 80, "reference": 120, "record": 200, "lists": 120}
 
@@ -112,6 +116,33 @@ def takes_parts(found: Any) -> bool:
     if plan.get_layout() != h5py.h5d.CHUNKED or plan.get_nfilters():
         return False
     return bool(math.prod(plan.get_chunk()) * found.get_type().get_size() > _LARGE_CHUNK)
+
+
+def stretches(dataset: h5py.Dataset, facts: Facts) -> list[tuple[int, int]]:
+    """Return where in the file the values of an array lie, begin and end of each stretch.
+
+    Nothing is said of arrays of very many chunks.
+    """
+    import h5py
+
+    found = dataset.id
+    plan = found.get_create_plist()
+    if plan.get_layout() == h5py.h5d.CONTIGUOUS:
+        begin = found.get_offset()
+        return [] if begin is None else [(begin, begin + found.get_storage_size())]
+    if plan.get_layout() != h5py.h5d.CHUNKED:
+        return []
+    chunk = plan.get_chunk()
+    counts = [-(-n // c) for n, c in zip(facts.shape, chunk, strict=True)]
+    if math.prod(counts) > _MANY_CHUNKS:
+        return []
+    out = []
+    for corner in itertools.product(*map(range, counts)):
+        place = tuple(i * c for i, c in zip(corner, chunk, strict=True))
+        info = found.get_chunk_info_by_coord(place)
+        if info.byte_offset is not None:
+            out.append((info.byte_offset, info.byte_offset + info.size))
+    return out
 
 
 def selected(shape: tuple[int, ...], sel: Any) -> int:

@@ -80,6 +80,14 @@ class Tree:
                 self._members[path] = [_text(name) for name in group]
         return self._members[path]
 
+    def addresses(self, path: str, names: list[str]) -> list[int]:
+        """Return where in the file the headers of some objects of a group are."""
+        import h5py
+
+        known = set(self.members(path))
+        links = [self._link(f"{path}/{name}") for name in names if name in known]
+        return [where for kind, where in links if kind == h5py.h5l.TYPE_HARD]
+
     def walk(
         self, under: str = "/", *, into: Callable[[str], bool] | None = None
     ) -> Iterator[tuple[str, Any]]:

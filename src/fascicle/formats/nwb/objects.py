@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
 
 from fascicle.errors import BadFileError, NwbObjectNotFound
 from fascicle.formats.nwb.attributes import MISSING, Attributes
-from fascicle.formats.nwb.claims import MOST_CLAIMED, Facts, facts_of, takes_parts
-from fascicle.formats.nwb.guard import reading
+from fascicle.formats.nwb.claims import (
+    HEADER,
+    MOST_CLAIMED,
+    Facts,
+    facts_of,
+    stretches,
+    takes_parts,
+)
+from fascicle.formats.nwb.guard import HARM, reading
 from fascicle.formats.nwb.links import Tree, clean
 from fascicle.formats.nwb.opening import Opened, again, open_place
 
@@ -20,6 +27,8 @@ if TYPE_CHECKING:
 
 #: A path, or a function that opens the file for reading, which pickles if the file is to.
 Place: TypeAlias = "str | os.PathLike[str] | Callable[[], BinaryIO]"
+
+_SMALL = 8 << 20  # bytes of an array that is worth to be fetched before it is asked for
 
 
 class ObjectFile:
@@ -323,6 +332,34 @@ class ObjectFile:
         if self._attrs is None:
             self._attrs = Attributes(opened, self.name)
         return self._attrs
+
+    def ahead(self, path: str, names: list[str]) -> None:
+        """Have what describes some arrays of a group, and what they hold, fetched at once.
+
+        It saves time for files elsewhere that can do so, and does nothing for others.
+
+        Parameters
+        ----------
+        path : str
+            Of the group.
+        names : list of str
+            Of arrays in it; large ones are passed over.
+        """
+        bring = getattr(self.stream, "bring", None)
+        if bring is None:
+            return
+        path = clean(path)
+        with self._lock:
+            bring((at, at + HEADER) for at in self._objects().addresses(path, names))
+            spans: list[tuple[int, int]] = []
+            for name in names:
+                inner = f"{path}/{name}"
+                try:
+                    if self.facts(inner).nbytes <= _SMALL:
+                        spans += stretches(self.dataset(inner), self.facts(inner))
+                except HARM:  # whoever reads it is told
+                    continue
+            bring(spans)
 
     def keep(self, key: str, make: Callable[[], Any]) -> Any:
         """Return what was made before under a key, or make it: files do not change."""

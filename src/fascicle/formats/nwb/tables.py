@@ -60,6 +60,7 @@ def read_table(file: NwbFile, path: str, columns: list[str] | None) -> pd.DataFr
     known = column_names(file, path)
     ragged = set(ragged_names(file, path))
     wanted = [c for c in known if c not in ragged] if columns is None else list(columns)
+    file.ahead(path, ["id", *(c for c in wanted if c not in ragged)])
     n = n_rows(file, path)
     if columns is None:
         wanted = [c for c in wanted if _fits(file, path, c, n)]
