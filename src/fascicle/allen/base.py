@@ -7,11 +7,61 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from fascicle.errors import NotHereError
+from fascicle.errors import BadFileError, FascicleError, NotHereError
 
 if TYPE_CHECKING:
     from fascicle.formats.nwb import NwbFile
     from fascicle.nwb import NwbSession
+
+
+#: What parsing raises of values that are none.
+_NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+class Kept:
+    """Keeps what was read of a file; a copy in another process begins with nothing.
+
+    Parameters
+    ----------
+    file : NwbFile
+    """
+
+    def __init__(self, file: NwbFile) -> None:
+        self._file = file
+        self._values: dict[str, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_file": self._file, "_values": {}}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what was read under a name, without reading it."""
+        return self._values.get(name, default)
+
+    def once(self, name: str, read: Callable[[], Any]) -> Any:
+        """Return what was read before under a name, or read it."""
+        if name not in self._values:
+            self._values[name] = self.made(name, read)
+        return self._values[name]
+
+    def made(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what is made of the file's content.
+
+        Raises
+        ------
+        BadFileError
+            If that cannot be made of it.
+        """
+        self._file.h5  # noqa: B018 - one that is closed, or cannot be opened, says so itself
+        try:
+            return make()
+        except FascicleError:
+            raise
+        except _NONSENSE as error:
+            raise BadFileError(
+                f"{self._file.name}: {name} cannot be made of what is in it: "
+                f"{type(error).__name__}: {error}",
+                hint="is it a session of Visual Behavior Neuropixels, and whole?",
+            ) from error
 
 
 class Session:
@@ -29,20 +79,18 @@ class Session:
 
     def __init__(self, file: NwbFile) -> None:
         self._file = file
-        self._kept: dict[str, Any] = {}
+        self._kept = Kept(file)
 
-    def _once(self, name: str, read: Callable[[], Any]) -> Any:
-        """Return what was read before under a name, or read it."""
-        if name not in self._kept:
-            self._kept[name] = read()
-        return self._kept[name]
+    def _read(self, name: str, read: Callable[..., Any], **how: Any) -> Any:
+        """Return what a function reads of the file, which it does once."""
+        return self._kept.once(name, lambda: read(self._file, **how))
 
     @property
     def nwb(self) -> NwbSession:
         """The same file as a general NWB session, with all that is in it."""
         from fascicle.nwb import NwbSession
 
-        session: NwbSession = self._once("nwb", lambda: NwbSession(self._file))
+        session: NwbSession = self._kept.once("nwb", lambda: NwbSession(self._file))
         return session
 
     def list_data_attributes_and_methods(self) -> list[str]:
@@ -58,9 +106,6 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_kept": {}}
 
     def _title(self) -> str:
         """Return which session this is, without reading more than what was read."""

@@ -100,7 +100,7 @@ class BehaviorEcephysSession(VBNBehaviorSession):
         return VBNBehaviorSession
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_units": None}
+        return self.__dict__ | {"_units": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -121,7 +121,7 @@ class BehaviorEcephysSession(VBNBehaviorSession):
         """What is known of session, mouse and rig."""
         from fascicle.allen import about
 
-        found = self._once("ecephys_session_id", lambda: about.read_ecephys_session_id(self._file))
+        found = self._read("ecephys_session_id", about.read_ecephys_session_id)
         return super().metadata | {"ecephys_session_id": found}
 
     # -- probes and channels ----------------------------------------------------------------------
@@ -130,8 +130,8 @@ class BehaviorEcephysSession(VBNBehaviorSession):
         from fascicle.allen.electrodes import read_probes
         from fascicle.allen.probes import with_table
 
-        found: list[ProbeFacts] = self._once(
-            "probes", lambda: with_table(read_probes(self._file), self._links.probes)
+        found: list[ProbeFacts] = self._kept.once(
+            "probe facts", lambda: with_table(read_probes(self._file), self._links.probes)
         )
         return found
 
@@ -143,7 +143,7 @@ class BehaviorEcephysSession(VBNBehaviorSession):
             channels = read_channels(self._file)
             return channels.iloc[by_probe(channels, self._probes())]
 
-        found: pd.DataFrame = self._once("channels", read)
+        found: pd.DataFrame = self._kept.once("channels", read)
         return found
 
     @property
@@ -151,7 +151,7 @@ class BehaviorEcephysSession(VBNBehaviorSession):
         """The probes by ``id``: name, location, sampling rates in Hz, and whether there is LFP."""
         from fascicle.allen.probes import probes_frame
 
-        found: pd.DataFrame = self._once("probes table", lambda: probes_frame(self._probes()))
+        found: pd.DataFrame = self._kept.once("probes", lambda: probes_frame(self._probes()))
         return found
 
     def get_probes_obj(self) -> Probes:
@@ -225,7 +225,7 @@ class BehaviorEcephysSession(VBNBehaviorSession):
             with self._links.open_lfp(probe) as file:
                 return read_lfp(file, probe.id)
 
-        found: xr.DataArray = self._once(f"lfp {probe.id}", read)
+        found: xr.DataArray = self._kept.once(f"lfp {probe.id}", read)
         return found
 
     def get_current_source_density(self, probe_id: int) -> xr.DataArray | None:
@@ -256,7 +256,7 @@ class BehaviorEcephysSession(VBNBehaviorSession):
             with self._links.open_lfp(probe) as file:
                 return read_csd(file)
 
-        found: xr.DataArray = self._once(f"csd {probe.id}", read)
+        found: xr.DataArray = self._kept.once(f"csd {probe.id}", read)
         return found
 
     # -- units ------------------------------------------------------------------------------------
@@ -323,5 +323,5 @@ class BehaviorEcephysSession(VBNBehaviorSession):
         """The pulses of light by ``id``: times in seconds, ``level`` in volts at the LED."""
         from fascicle.allen import behavior
 
-        found: pd.DataFrame = self._once("pulses", lambda: behavior.read_optotagging(self._file))
+        found: pd.DataFrame = self._read("optotagging_table", behavior.read_optotagging)
         return found

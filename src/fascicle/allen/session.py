@@ -48,7 +48,7 @@ class BehaviorSession(Session):
         eye_tracking_dilation_frames: int = 2,
     ) -> None:
         super().__init__(file)
-        self._eye = {
+        self._eye: dict[str, Any] = {
             "threshold": float(eye_tracking_z_threshold),
             "dilation": int(eye_tracking_dilation_frames),
         }
@@ -81,7 +81,7 @@ class BehaviorSession(Session):
             "mouse": f"{about['mouse_id']}, {about['sex']}, {about['age_in_days']} days, "
             f"{about['full_genotype']}",
             "acquired": about["date_of_acquisition"],
-            "rig": about["equipment_name"],
+            "eye_tracking_rig_geometry": about["equipment_name"],
         }
 
     # -- what it is -------------------------------------------------------------------------------
@@ -91,9 +91,7 @@ class BehaviorSession(Session):
         """The id of the session as one of behaviour."""
         from fascicle.allen import about
 
-        found: int = self._once(
-            "behavior_session_id", lambda: about.read_behavior_session_id(self._file)
-        )
+        found: int = self._read("behavior_session_id", about.read_behavior_session_id)
         return found
 
     @property
@@ -101,7 +99,7 @@ class BehaviorSession(Session):
         """What is known of session, mouse and rig."""
         from fascicle.allen import about
 
-        found: dict[str, Any] = self._once("metadata", lambda: about.read_metadata(self._file))
+        found: dict[str, Any] = self._read("metadata", about.read_metadata)
         return dict(found)
 
     @property
@@ -109,7 +107,7 @@ class BehaviorSession(Session):
         """What the task was; durations in seconds, volumes in ml."""
         from fascicle.allen import about
 
-        found: dict[str, Any] = self._once("task", lambda: about.read_task_parameters(self._file))
+        found: dict[str, Any] = self._read("task_parameters", about.read_task_parameters)
         return dict(found)
 
     # -- what was shown ---------------------------------------------------------------------------
@@ -128,7 +126,7 @@ class BehaviorSession(Session):
             trials = self.trials if has_trials(self._file) else None
             return read_presentations(self._file, trials, find_changes=self._FINDS_CHANGES)
 
-        found: pd.DataFrame = self._once("presentations", read)
+        found: pd.DataFrame = self._kept.once("stimulus_presentations", read)
         return found
 
     @property
@@ -136,7 +134,7 @@ class BehaviorSession(Session):
         """The images by ``image_name``: ``unwarped`` and ``warped``; None if there were none."""
         from fascicle.allen.templates import read_templates
 
-        found: pd.DataFrame | None = self._once("templates", lambda: read_templates(self._file))
+        found: pd.DataFrame | None = self._read("stimulus_templates", read_templates)
         return found
 
     @property
@@ -144,8 +142,8 @@ class BehaviorSession(Session):
         """When each frame was on the monitor, in seconds (n_frames,)."""
         from fascicle.allen import behavior
 
-        found: np.ndarray[Any, Any] = self._once(
-            "timestamps", lambda: behavior.read_stimulus_timestamps(self._file)
+        found: np.ndarray[Any, Any] = self._read(
+            "stimulus_timestamps", behavior.read_stimulus_timestamps
         )
         return found
 
@@ -156,7 +154,7 @@ class BehaviorSession(Session):
         """The trials by ``trials_id``; times in seconds, licks of each as an array."""
         from fascicle.allen.trials import read_trials
 
-        found: pd.DataFrame = self._once("trials", lambda: read_trials(self._file))
+        found: pd.DataFrame = self._read("trials", read_trials)
         return found
 
     @property
@@ -164,7 +162,7 @@ class BehaviorSession(Session):
         """Licks: ``timestamps`` in seconds, and ``frame``."""
         from fascicle.allen import behavior
 
-        found: pd.DataFrame = self._once("licks", lambda: behavior.read_licks(self._file))
+        found: pd.DataFrame = self._read("licks", behavior.read_licks)
         return found
 
     @property
@@ -172,25 +170,23 @@ class BehaviorSession(Session):
         """Rewards: ``volume`` in ml, ``timestamps`` in seconds, ``auto_rewarded``."""
         from fascicle.allen import behavior
 
-        found: pd.DataFrame = self._once("rewards", lambda: behavior.read_rewards(self._file))
+        found: pd.DataFrame = self._read("rewards", behavior.read_rewards)
         return found
 
     @property
     def running_speed(self) -> pd.DataFrame:
         """Running, low-passed: ``timestamps`` in seconds, ``speed`` in cm/s, forward positive."""
-        return self._running("running", filtered=True)
+        return self._running("running_speed", filtered=True)
 
     @property
     def raw_running_speed(self) -> pd.DataFrame:
         """Running, not filtered: ``timestamps`` in seconds, ``speed`` in cm/s."""
-        return self._running("raw running", filtered=False)
+        return self._running("raw_running_speed", filtered=False)
 
     def _running(self, name: str, *, filtered: bool) -> pd.DataFrame:
         from fascicle.allen import behavior
 
-        found: pd.DataFrame = self._once(
-            name, lambda: behavior.read_running_speed(self._file, filtered=filtered)
-        )
+        found: pd.DataFrame = self._read(name, behavior.read_running_speed, filtered=filtered)
         return found
 
     @property
@@ -202,12 +198,7 @@ class BehaviorSession(Session):
         """
         from fascicle.allen.eye import read_eye_tracking
 
-        found: pd.DataFrame = self._once(
-            "eye",
-            lambda: read_eye_tracking(
-                self._file, threshold=self._eye["threshold"], dilation=int(self._eye["dilation"])
-            ),
-        )
+        found: pd.DataFrame = self._read("eye_tracking", read_eye_tracking, **self._eye)
         return found
 
     @property
@@ -215,7 +206,7 @@ class BehaviorSession(Session):
         """Where monitor, camera and light were, in mm and degrees; empty if that is not known."""
         from fascicle.allen.eye import read_rig_geometry
 
-        found: dict[str, Any] = self._once("rig", lambda: read_rig_geometry(self._file))
+        found: dict[str, Any] = self._read("eye_tracking_rig_geometry", read_rig_geometry)
         return dict(found)
 
     # -- how well it did --------------------------------------------------------------------------
@@ -227,7 +218,11 @@ class BehaviorSession(Session):
         """
         from fascicle.allen.performance import reward_rate
 
-        return reward_rate(self.trials, self._window_start)
+        trials = self.trials
+        found: np.ndarray[Any, Any] = self._kept.made(
+            "reward rate", lambda: reward_rate(trials, self._window_start)
+        )
+        return found
 
     def get_rolling_performance_df(self) -> pd.DataFrame:
         """Return rates over the last hundred trials, by ``trials_id``.
@@ -238,7 +233,11 @@ class BehaviorSession(Session):
         """
         from fascicle.allen.performance import rolling_performance
 
-        return rolling_performance(self.trials, self._window_start)
+        trials = self.trials
+        found: pd.DataFrame = self._kept.made(
+            "rolling performance", lambda: rolling_performance(trials, self._window_start)
+        )
+        return found
 
     def get_performance_metrics(
         self, engaged_trial_reward_rate_threshold: float = 2.0
@@ -252,12 +251,12 @@ class BehaviorSession(Session):
         """
         from fascicle.allen.performance import performance_metrics
 
-        return performance_metrics(
-            self.trials,
-            self.rewards,
-            self.get_rolling_performance_df(),
-            engaged_trial_reward_rate_threshold,
+        tables = self.trials, self.rewards, self.get_rolling_performance_df()
+        found: dict[str, int | float] = self._kept.made(
+            "performance metrics",
+            lambda: performance_metrics(*tables, engaged_trial_reward_rate_threshold),
         )
+        return found
 
     @property
     def _window_start(self) -> float:

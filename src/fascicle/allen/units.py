@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from fascicle.allen.base import Kept
 from fascicle.allen.electrodes import valid
 from fascicle.allen.frames import make_frame, with_object_text
 from fascicle.errors import (
@@ -63,15 +64,11 @@ class Units:
         self._file = file
         self._channels = channels
         self._more = more
-        self._kept: dict[str, Any] = {}
+        self._kept = Kept(file)
+        self._arrays: dict[str, UnitArrays] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_kept": {}}
-
-    def _once(self, name: str, make: Callable[[], Any]) -> Any:
-        if name not in self._kept:
-            self._kept[name] = make()
-        return self._kept[name]
+        return self.__dict__ | {"_arrays": {}}
 
     # -- which there are --------------------------------------------------------------------------
 
@@ -83,13 +80,13 @@ class Units:
             ids = self._file.array(f"{_TABLE}/id").tolist()
             return {int(unit): row for row, unit in enumerate(ids)}
 
-        found: dict[int, int] = self._once("rows", make)
+        found: dict[int, int] = self._kept.once("unit ids", make)
         return found
 
     @property
     def order(self) -> Rows:
         """The rows of all units, probe after probe."""
-        found: Rows = self._once("order", self._order)
+        found: Rows = self._kept.once("order of units", self._order)
         return found
 
     def _order(self) -> Rows:
@@ -120,14 +117,14 @@ class Units:
             known = list(self.rows)
             return [known[row] for row in self.order.tolist()]
 
-        found: list[int] = self._once("ids", make)
+        found: list[int] = self._kept.once("ids in order", make)
         return found
 
     # -- arrays -----------------------------------------------------------------------------------
 
     def ragged(self, column: str) -> Ragged:
         """Return a column of which each unit has an array."""
-        found: Ragged = self._once(f"ragged {column}", lambda: self._file.ragged(_TABLE, column))
+        found: Ragged = self._kept.once(column, lambda: self._file.ragged(_TABLE, column))
         return found
 
     def rows_within(self, column: str, row: int, n_bytes: int) -> int:
@@ -142,15 +139,14 @@ class Units:
 
     def arrays(self, column: str) -> UnitArrays:
         """Return the arrays of a column by unit."""
-        found: UnitArrays = self._once(f"arrays {column}", lambda: UnitArrays(self, column))
-        return found
+        return self._arrays.setdefault(column, UnitArrays(self, column))
 
     # -- the table --------------------------------------------------------------------------------
 
     @property
     def table(self) -> pd.DataFrame:
         """All units, by ``id``, probe after probe, with columns by name."""
-        frame: pd.DataFrame = self._once("table", self._read_table)
+        frame: pd.DataFrame = self._kept.once("units", self._read_table)
         return frame
 
     def _read_table(self) -> pd.DataFrame:
