@@ -14,7 +14,6 @@ import numpy as np
 
 from fascicle.alf import spec
 from fascicle.analysis.probes import Sorting, Where, choose_sorting, of_probe, open_insertion
-from fascicle.archives import watch
 from fascicle.archives.base import Archive, DatasetRef, Holder, SessionName
 from fascicle.archives.opening import open_archive
 from fascicle.archives.select import split_path
@@ -226,10 +225,11 @@ def _held_times(
     session: OpenSession, sorting: Sorting, revision: str | None
 ) -> tuple[Holder, DatasetRef] | None:
     """Return what reads the units of a sorting one by one; None where the spikes are files."""
-    if not isinstance(session.archive, Holder) or watch.watched():
-        return None
     found = session.list("spikes.times", collection=sorting.collection, revision=revision)
-    return (session.archive, DatasetRef(session.eid, found[0])) if len(found) == 1 else None
+    if len(found) == 1 and found[0] not in session.datasets.rel_paths:
+        session = session.nwb
+    holder = session.holder()
+    return (holder, DatasetRef(session.eid, found[0])) if holder and len(found) == 1 else None
 
 
 @lru_cache(maxsize=2)

@@ -8,42 +8,28 @@ as the ALF file of that name into a folder of the user's cache, and again if the
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import threading
-import warnings
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from fascicle import settings
-from fascicle.archives.base import Capabilities, DatasetRef, SessionName, Source
+from fascicle.archives.base import Capabilities, SessionName, Source
 from fascicle.archives.nwbfiles import Descriptions, files_in, homes, key_of, recipe
+from fascicle.archives.nwbview import InFile, NwbView, tell_damaged
 from fascicle.archives.session import OpenSession
 from fascicle.archives.sessionnames import row_of
 from fascicle.errors import (
     ALFObjectNotFound,
-    IncompleteWarning,
     NoIndexError,
     SessionNotFound,
-    nearest,
 )
 
 if TYPE_CHECKING:
-    from numpy import float64
-    from numpy.typing import NDArray
-
     from fascicle.catalogue import Catalogue
-    from fascicle.formats.nwb.alf import AlfView
-    from fascicle.transfer.bars import Shown
-
-_OPEN = 8  # files that stay open
+    from fascicle.formats.nwb import NwbFile
 
 
-class NwbArchive:
+class NwbArchive(NwbView):
     """A folder of NWB files.
 
     Each file is read once for what it says of its session; that is kept in the folder's hidden
@@ -69,13 +55,11 @@ class NwbArchive:
     ) -> None:
         self.place = Path(place).expanduser().absolute()
         self._given_store = Path(store).expanduser().absolute() if store is not None else None
-        self._forget()
+        super().__init__()
 
     def _forget(self) -> None:
-        self._catalogue: Catalogue | None = None
-        self._views: OrderedDict[tuple[str, int, int], AlfView] = OrderedDict()
+        super()._forget()
         self._natives: dict[str, list[int]] | None = None
-        self._lock = threading.RLock()
 
     # -- the protocol of archives ----------------------------------------------------------------
 
@@ -138,26 +122,9 @@ class NwbArchive:
                 stats = {file.name: file for file in files}
                 return to_columns(described, damaged, stats)
 
-            made = kept_catalogue(content, recipe(), folders, make, root=self.store)
-            self._catalogue = made
-            self._tell_damaged(made.meta.get("damaged", {}), len(files))
+            self._catalogue = kept_catalogue(content, recipe(), folders, make, root=self.store)
+            tell_damaged(self.name, self.damaged)
         return self._catalogue
-
-    def _tell_damaged(self, damaged: dict[str, str], n: int) -> None:
-        if not damaged:
-            return
-        listed = "; ".join(list(damaged.values())[:5])
-        more = f"; and {len(damaged) - 5} more" if len(damaged) > 5 else ""
-        warnings.warn(
-            f"{len(damaged)} of {n} NWB files of {self.name} cannot be read: {listed}{more}",
-            IncompleteWarning,
-            stacklevel=4,
-        )
-
-    @property
-    def damaged(self) -> dict[str, str]:
-        """The files that cannot be read, relative to the folder, and why."""
-        return dict(self.catalogue().meta.get("damaged", {}))
 
     def refresh(self) -> None:
         """Forget the catalogue, so that the next question sees files that came or changed."""
@@ -203,137 +170,24 @@ class NwbArchive:
             )
         return rows[0] if rows else None
 
-    # -- datasets --------------------------------------------------------------------------------
+    # -- its files -------------------------------------------------------------------------------
 
-    def locate(self, datasets: Iterable[DatasetRef]) -> list[Source]:
-        """Return where the bytes of datasets are: each NWB file, with the dataset behind a ``#``.
+    def _source(self, file: InFile) -> Source:
+        return Source((self.folder / file.name).as_uri())
 
-        Raises
-        ------
-        SessionNotFound, ALFObjectNotFound
-            If there is no such session or dataset.
-        """
-        sources = []
-        for ref in datasets:
-            url = (self.folder / self._file_of(ref)).as_uri()
-            sources.append(Source(f"{url}#{quote(ref.path)}", media_type="application/x-hdf5"))
-        return sources
-
-    def targets(self, datasets: Sequence[DatasetRef]) -> list[Path]:
-        """Return where each dataset is, or would be, as an ALF file.
-
-        Raises
-        ------
-        SessionNotFound, ALFObjectNotFound
-            If there is no such session or dataset.
-        """
-        cat, out = self.catalogue(), []
-        for ref in datasets:
-            self._file_of(ref)
-            row = cat.row(ref.eid)
-            assert row is not None  # its file was found
-            out.append(self.store / cat.session(row).path / ref.path)
-        return out
-
-    def bring(self, datasets: Sequence[DatasetRef], *, progress: Shown = None) -> list[Path]:
-        """Return datasets as ALF files, written where they are not there yet.
-
-        Raises
-        ------
-        SessionNotFound, ALFObjectNotFound
-            If there is no such session or dataset, or its NWB file is gone.
-        BadFileError
-            If the NWB file is harmed.
-        """
-        targets = self.targets(datasets)
-        for ref, target in zip(datasets, targets, strict=True):
-            stamp = self._stat(self._file_of(ref)).st_mtime_ns
-            try:
-                here = os.stat(target).st_mtime_ns == stamp
-            except OSError:
-                here = False
-            if not here:
-                _write(target, self.value(ref), stamp)
-        return targets
-
-    def value(self, dataset: DatasetRef) -> Any:
-        """Return the values of a dataset, read from its NWB file.
-
-        Returns
-        -------
-        numpy.ndarray, pandas.DataFrame or pandas.Series
-            What the ALF file of that name holds.
-
-        Raises
-        ------
-        SessionNotFound, ALFObjectNotFound
-            If there is no such session or dataset, or its NWB file is gone.
-        BadFileError
-            If the NWB file is harmed.
-        """
-        return self.view(dataset).read(dataset.path)
-
-    def unit_times(self, dataset: DatasetRef, cluster: int) -> NDArray[float64]:
-        """Return the spike times of one unit, in seconds; no other spikes are read.
-
-        Parameters
-        ----------
-        dataset : DatasetRef
-            The spikes' times of its probe.
-        cluster : int
-            Row of the unit in the probe's clusters.
-        """
-        return self.view(dataset).unit_times(dataset.path.split("/")[1], cluster)
-
-    def trains(self, dataset: DatasetRef) -> dict[int, NDArray[float64]]:
-        """Return the spike times of each unit of a probe that has any, in seconds."""
-        return self.view(dataset).trains(dataset.path.split("/")[1])
-
-    def view(self, dataset: DatasetRef) -> AlfView:
-        """Return the file of a dataset as ALF, open."""
-        from fascicle.formats.nwb import NwbFile
-        from fascicle.formats.nwb.alf import AlfView
-
-        name = self._file_of(dataset)
-        stat = self._stat(name)
-        key = name, stat.st_mtime_ns, stat.st_size
-        with self._lock:
-            view = self._views.get(key)
-            if view is None:
-                view = self._views[key] = AlfView(NwbFile(self.folder / name, name=name))
-                if len(self._views) > _OPEN:  # closed once nobody reads it any more
-                    self._views.popitem(last=False)
-            self._views.move_to_end(key)
-            return view
-
-    def _stat(self, name: str) -> os.stat_result:
+    def _stamp(self, file: InFile) -> int:
         try:
-            return os.stat(self.folder / name)
+            return os.stat(self.folder / file.name).st_mtime_ns
         except (FileNotFoundError, NotADirectoryError):
             raise ALFObjectNotFound(
-                f"{name} is not in {self.folder} any more",
+                f"{file.name} is not in {self.folder} any more",
                 hint="archive.refresh() looks for what there is now",
             ) from None
 
-    def _file_of(self, dataset: DatasetRef) -> str:
-        """Return the name of the file that has a dataset."""
-        cat = self.catalogue()
-        row = cat.row(dataset.eid)
-        if row is None:
-            raise SessionNotFound(
-                f"{self.name} has no session {dataset.eid}", hint="fascicle.find(…) lists sessions"
-            )
-        held = cat.datasets(row).rel_paths
-        if dataset.path not in held:
-            raise ALFObjectNotFound(
-                f"session {dataset.eid} has no dataset {dataset.path!r}",
-                hint=nearest(dataset.path, held) or "archive.open(eid).list() shows what it has",
-            )
-        names: list[str] = cat.meta["files"][dataset.eid.hex]
-        if len(names) == 1:
-            return names[0]
-        owners: dict[str, int] = cat.meta["owners"][dataset.eid.hex]
-        return names[owners[dataset.path]]
+    def _opened(self, file: InFile) -> NwbFile:
+        from fascicle.formats.nwb import NwbFile
+
+        return NwbFile(self.folder / file.name, name=file.name)
 
     # -- how it shows, travels and compares ------------------------------------------------------
 
@@ -347,34 +201,3 @@ class NwbArchive:
 
     def __hash__(self) -> int:
         return hash((self.place, self._given_store))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"place": self.place, "_given_store": self._given_store}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._forget()
-
-
-def _write(target: Path, values: Any, stamp: int) -> None:
-    """Write an ALF file so that a reader sees it whole or not at all, as old as its NWB file."""
-    import numpy as np
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        if target.suffix == ".pqt":
-            with part.open("wb") as file:
-                values.to_parquet(file)
-        elif target.suffix == ".csv":
-            table = values.to_frame() if values.ndim == 1 else values
-            table = table.rename(columns={"Unnamed: 0": ""})
-            table.to_csv(part, index=False)
-        else:
-            with part.open("wb") as file:
-                np.save(file, values, allow_pickle=False)
-        os.utime(part, ns=(stamp, stamp))
-        os.replace(part, target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fascicle.archives.bringing import Bringer
+    from fascicle.archives.nwbrelease import NwbRelease
     from fascicle.catalogue import Catalogue
     from fascicle.transfer.bars import Shown
     from fascicle.transfer.plan import Plan
@@ -62,6 +63,7 @@ class ReleaseArchive(Edition):
         self._entries: dict[str, FileEntry] = {}
         self._bringer: Bringer | None = None
         self._frames: dict[str, pd.DataFrame] = {}
+        self._alf: dict[bool, NwbRelease] = {}
 
     # -- the protocol of archives -----------------------------------------------------------------
 
@@ -185,6 +187,41 @@ class ReleaseArchive(Edition):
         cat = self.catalogue()
         row = row_of(cat, name, archive=self.name, root=str(self._form.root(self.version)))
         return OpenSession(self, cat.eids([row])[0])
+
+    def alf(self, *, stream: bool = False) -> NwbRelease:
+        """Return the version's NWB files as an archive of sessions under ALF names.
+
+        ``archive.open(…).load("spikes")`` does without: it looks into a session's NWB file where
+        no file of the session is such an object.
+
+        Parameters
+        ----------
+        stream : bool
+            Read files where they are, by ranges, rather than bring them here whole first.
+
+        Raises
+        ------
+        OfflineError, TransferError
+            If files have to be looked at, and cannot be.
+
+        Warns
+        -----
+        IncompleteWarning
+            If some files cannot be read, with their names; the others work.
+        """
+        from fascicle.archives.nwbview import tell_damaged
+
+        view = self.within(stream=stream)
+        tell_damaged(self.name, view.damaged, stacklevel=3)
+        return view
+
+    def within(self, *, stream: bool = False) -> NwbRelease:
+        """Return what `alf` does, nothing read yet."""
+        from fascicle.archives.nwbrelease import NwbRelease
+
+        if stream not in self._alf:
+            self._alf[stream] = NwbRelease(self, stream=stream)
+        return self._alf[stream]
 
     # -- files ------------------------------------------------------------------------------------
 

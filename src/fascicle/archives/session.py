@@ -13,7 +13,7 @@ from fascicle.archives import match, watch
 from fascicle.archives.base import Archive, DatasetRef, Holder
 from fascicle.archives.choosing import Shelf
 from fascicle.archives.select import split_path
-from fascicle.errors import ALFMultipleObjectsFound, SessionNotFound
+from fascicle.errors import ALFMultipleObjectsFound, ALFObjectNotFound, SessionNotFound
 
 if TYPE_CHECKING:
     from datetime import date as Date
@@ -145,6 +145,8 @@ class OpenSession:
         """
         shelf = self._shelf()
         positions = shelf.matching(datasets, collection, match.qc(qc))
+        if (datasets, collection) != (None, None) and (nwb := self._within(positions)) is not None:
+            return nwb.list(datasets, collection=collection, qc=qc)
         if not every_revision:
             # To look at a list is no reason to fail, even where tables mark two defaults.
             choices = shelf.one_each(positions, revision, strict=False)
@@ -172,12 +174,17 @@ class OpenSession:
         """
         shelf = self._shelf()
         positions = shelf.matching(datasets, collection, match.qc(qc))
+        if (nwb := self._within(positions)) is not None:
+            return nwb.files(datasets, collection=collection, qc=qc)
         paths = sorted(shelf.paths[c.position] for c in shelf.one_each(positions, revision))
         return self._bring(paths)
 
     def collections(self, datasets: str | Sequence[str] | None = None) -> builtins.list[str]:
         """Return the collections that hold such datasets, sorted; ``""`` is the session itself."""
-        return self._shelf().collections(datasets)
+        shelf = self._shelf()
+        if datasets is not None and (nwb := self._within(shelf.matching(datasets))) is not None:
+            return nwb.collections(datasets)
+        return shelf.collections(datasets)
 
     def frame(self) -> pd.DataFrame:
         """Return all datasets as a table with the columns of ONE, index ``id``."""
@@ -236,8 +243,18 @@ class OpenSession:
 
         shelf = self._shelf()
         positions = shelf.of_object(object, collection, attribute, namespace, match.qc(qc))
+        if (nwb := self._within(positions)) is not None and not shelf.matching(object):
+            return nwb.load(
+                object,
+                collection=collection,
+                attribute=attribute,
+                namespace=namespace,
+                qc=qc,
+                mmap=mmap,
+                short_keys=short_keys,
+            )
         paths = shelf.pick(object, positions, collection, revision, match.qc(qc))
-        if not mmap and (holder := self._holder()) is not None:
+        if not mmap and (holder := self.holder()) is not None:
             return self._put_together(holder, paths, short_keys=short_keys)
         return load_object(self._bring(paths), mmap=mmap, short_keys=short_keys)
 
@@ -271,8 +288,10 @@ class OpenSession:
         """
         from fascicle.load import load_file
 
+        if (nwb := self._within_named(dataset, collection)) is not None:
+            return nwb.read(dataset, collection=collection, qc=qc, mmap=mmap)
         path = self._named(dataset, collection, revision, qc)
-        if not mmap and (holder := self._holder()) is not None:
+        if not mmap and (holder := self.holder()) is not None:
             return holder.value(DatasetRef(self.eid, path))
         return load_file(self._file(path), mmap=mmap)
 
@@ -285,7 +304,55 @@ class OpenSession:
         qc: str | int = "FAIL",
     ) -> Path:
         """Return the file of one dataset, fetched if need be; parameters are those of `read`."""
+        if (nwb := self._within_named(dataset, collection)) is not None:
+            return nwb.file(dataset, collection=collection, qc=qc)
         return self._file(self._named(dataset, collection, revision, qc))
+
+    # -- within NWB files --------------------------------------------------------------------
+
+    @property
+    def nwb(self) -> OpenSession:
+        """The session as its NWB files have it, under ALF names.
+
+        Of a session of NWB files it is the session itself. What no file of a session is named like
+        is looked for there in any case.
+
+        Raises
+        ------
+        ALFObjectNotFound
+            If the session has no NWB file.
+        """
+        if isinstance(self.archive, Holder):
+            return self
+        if (found := self._within([])) is None:
+            raise ALFObjectNotFound(
+                f"{self._label} has no NWB file",
+                hint=f"session.list() shows its {len(self.datasets)} datasets",
+            )
+        return found
+
+    def _within(self, positions: Sequence[int]) -> OpenSession | None:
+        """Return the session as its NWB files have it, unless something matches without."""
+        within = getattr(self.archive, "within", None)
+        if positions or within is None:
+            return None
+        if not any(path.endswith(".nwb") for path in self.datasets.rel_paths):
+            return None
+        found: OpenSession = within().open(self)
+        return found
+
+    def _within_named(self, dataset: str, collection: str | None) -> OpenSession | None:
+        shelf = self._shelf()
+        if dataset in shelf.paths:
+            return None
+        return self._within(shelf.matching(dataset, collection, qc=50))
+
+    def holder(self) -> Holder | None:
+        """Return what reads its datasets out of larger files; None where they are files.
+
+        Where loads are recorded or held to a lock they are made files, which have checksums.
+        """
+        return self.archive if isinstance(self.archive, Holder) and not watch.watched() else None
 
     def _named(
         self, dataset: str, collection: str | None, revision: str | None, qc: str | int
@@ -349,13 +416,6 @@ class OpenSession:
         """What messages call it: sessions of a release share folders, and have ids of their own."""
         native: dict[str, str] = self.archive.catalogue().meta.get("native_ids", {})
         return native.get(self.eid.hex) or self.record.path
-
-    def _holder(self) -> Holder | None:
-        """Return what reads datasets out of larger files; None where they are files.
-
-        Where loads are recorded or held to a lock they are made files, which have checksums.
-        """
-        return self.archive if isinstance(self.archive, Holder) and not watch.watched() else None
 
     def _put_together(
         self, holder: Holder, rel_paths: Sequence[str], *, short_keys: bool
