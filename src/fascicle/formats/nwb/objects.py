@@ -253,13 +253,13 @@ class ObjectFile:
         return [path for path, (_, found) in self.walk(under) if found == kind]
 
     def walk(self, under: str = "/") -> list[tuple[str, tuple[str, str]]]:
-        """Return all objects below a group, each with its namespace and type."""
-        out = []
+        """Return all objects below a group, each with its namespace and type.
+
+        The specifications that a file brings along are not among them.
+        """
         with self._lock:
-            for path, found in self._objects().walk(under):
-                if not path.startswith("/specifications/"):
-                    out.append((path, self._kind(found, path)))
-        return out
+            found = self._objects().walk(under, into=lambda path: path != "/specifications")
+            return [(path, self._kind(one, path)) for path, one in found]
 
     def paths(self, under: str = "/", *, into: Callable[[str], bool] | None = None) -> list[str]:
         """Return the paths of all objects below a group, each once, also where links lead twice.
