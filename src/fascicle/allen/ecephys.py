@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from fascicle.allen.base import open_file
+from fascicle.allen.base import Kept, open_file
 from fascicle.allen.session import BehaviorSession, VBNBehaviorSession
 from fascicle.allen.units import NanMetrics, UnitArrays, Units
 
@@ -217,14 +217,16 @@ class BehaviorEcephysSession(VBNBehaviorSession):
         if not self._links.has_lfp(probe):
             return None
         need_xarray()
-        if between is not None:
-            with self._links.open_lfp(probe) as file:
-                return read_lfp(file, probe.id, between)
 
         def read() -> xr.DataArray:
             with self._links.open_lfp(probe) as file:
-                return read_lfp(file, probe.id)
+                found: xr.DataArray = Kept(file).made(
+                    "LFP", lambda: read_lfp(file, probe.id, between)
+                )
+                return found
 
+        if between is not None:
+            return read()
         found: xr.DataArray = self._kept.once(f"lfp {probe.id}", read)
         return found
 
@@ -254,7 +256,8 @@ class BehaviorEcephysSession(VBNBehaviorSession):
 
         def read() -> xr.DataArray:
             with self._links.open_lfp(probe) as file:
-                return read_csd(file)
+                made: xr.DataArray = Kept(file).made("CSD", lambda: read_csd(file))
+                return made
 
         found: xr.DataArray = self._kept.once(f"csd {probe.id}", read)
         return found

@@ -21,6 +21,11 @@ def make_frame(columns: Mapping[str, Any], index: Any = None) -> pd.DataFrame:
         An array or a list for each column.
     index : array-like, optional
         Labels of the rows; numbers from 0 unless given.
+
+    Raises
+    ------
+    ValueError
+        If columns have different lengths.
     """
     import numpy as np
     import pandas as pd
@@ -32,6 +37,9 @@ def make_frame(columns: Mapping[str, Any], index: Any = None) -> pd.DataFrame:
             made[name] = pd.Series(array.astype(object), dtype=object)
         else:
             made[name] = pd.Series(array)
+    lengths = {name: len(column) for name, column in made.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"columns of different lengths: {lengths}")
     frame = pd.DataFrame(made)
     if index is not None:
         frame.index = index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from fascicle.allen.base import Kept
@@ -210,7 +211,7 @@ class Units:
         }
         missing = np.zeros(len(frame), dtype=bool)
         for name, (least, most) in bounds.items():
-            values = frame[name].to_numpy(dtype="float64")
+            values = self._kept.made(name, partial(frame[name].to_numpy, dtype="float64"))
             if least is not None:
                 take &= values >= least
             elif most is not None:
