@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from hdmf.backends.hdf5.h5_utils import H5DataIO
+from hdmf.common import ElementIdentifiers, VectorData, VectorIndex
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 from pynwb.base import Images
 from pynwb.behavior import Position, SpatialSeries
@@ -15,7 +16,7 @@ from pynwb.ecephys import ElectricalSeries
 from pynwb.epoch import TimeIntervals
 from pynwb.file import Subject
 from pynwb.image import GrayscaleImage, ImageSeries, RGBImage
-from pynwb.misc import AnnotationSeries, IntervalSeries
+from pynwb.misc import AnnotationSeries, IntervalSeries, Units
 from pynwb.ophys import OpticalChannel, PlaneSegmentation
 
 N_UNITS = 12
@@ -206,3 +207,50 @@ def _images(nwb: NWBFile, rng: np.random.Generator) -> None:
     grey = GrayscaleImage(name="grey", data=rng.integers(0, 255, (10, 12)).astype("u1"))
     colour = RGBImage(name="colour", data=rng.integers(0, 255, (10, 12, 3)).astype("u1"))
     nwb.add_stimulus_template(Images(name="pictures", images=[grey, colour]))
+
+
+def make_long(path: Path, *, n_units: int = 400, n_spikes: int = 400_000) -> Path:
+    """Write a file as programs do, table by table, with large arrays in between."""
+    rng = np.random.default_rng(2)
+    nwb = NWBFile("d", "long", datetime.datetime(2024, 5, 6, tzinfo=datetime.UTC))
+    ends = np.arange(1, n_units + 1) * (n_spikes // n_units)
+    nwb.units = Units(
+        name="units",
+        description="d",
+        id=ElementIdentifiers(name="id", data=np.arange(n_units)),
+        columns=[
+            *_numbers(rng, "a", 12, n_units),
+            *_ragged("spike_times", np.sort(rng.uniform(0, 5000, n_spikes)), ends),
+            *_ragged("spike_amplitudes", rng.normal(size=n_spikes), ends),
+            *_numbers(rng, "b", 12, n_units),
+            VectorData(name="quality", description="d", data=["good", "noise"] * (n_units // 2)),
+        ],
+    )
+    for name, n in (("trials", 300), ("flashes_presentations", 2000)):
+        columns = [
+            VectorData(name="start_time", description="d", data=np.arange(n) * 1.0),
+            VectorData(name="stop_time", description="d", data=np.arange(n) + 0.5),
+            VectorData(name="image", description="d", data=[f"im{i % 7}" for i in range(n)]),
+            *_numbers(rng, "c", 10, n),
+        ]
+        ids = ElementIdentifiers(name="id", data=np.arange(n))
+        nwb.add_time_intervals(TimeIntervals(name=name, description="d", id=ids, columns=columns))
+    n = 1 << 21
+    nwb.add_acquisition(
+        TimeSeries(name="wide", data=np.arange(n), timestamps=np.arange(n) / 1000, unit="a")
+    )
+    with NWBHDF5IO(path, "w") as io:
+        io.write(nwb)
+    return path
+
+
+def _numbers(rng: np.random.Generator, prefix: str, n: int, rows: int) -> list[VectorData]:
+    return [
+        VectorData(name=f"{prefix}{i}", description="no description", data=rng.normal(size=rows))
+        for i in range(n)
+    ]
+
+
+def _ragged(name: str, values: np.ndarray, ends: np.ndarray) -> list[VectorData]:
+    data = VectorData(name=name, description="d", data=values)
+    return [VectorIndex(name=f"{name}_index", data=ends, target=data), data]
