@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fascicle import settings
 from fascicle.archives.base import Capabilities, SessionName, Source
-from fascicle.archives.nwbfiles import Descriptions, files_in, homes, key_of, recipe
+from fascicle.archives.nwbfiles import Descriptions, drop_old, files_in, homes, key_of, recipe
 from fascicle.archives.nwbview import InFile, NwbView, tell_damaged
 from fascicle.archives.session import OpenSession
 from fascicle.archives.sessionnames import row_of
@@ -120,6 +120,7 @@ class NwbArchive(NwbView):
 
                 described, damaged = Descriptions(self.place, folders).of(files)
                 stats = {file.name: file for file in files}
+                drop_old(folders)
                 return to_columns(described, damaged, stats)
 
             self._catalogue = kept_catalogue(content, recipe(), folders, make, root=self.store)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b, sha1
@@ -24,6 +25,7 @@ HIDDEN = ".fascicle"
 _TABLES = ("sessions.pqt", "datasets.pqt")
 _SESSION = re.compile(r"(?:^|/)[^/]+/\d{4}-\d\d-\d\d/\d{1,3}(?:/|$)")
 _INDEX = "files.json"
+_KEPT = 3
 
 
 class Held(NamedTuple):
@@ -111,6 +113,15 @@ def homes(root: Path) -> list[Path]:
 def key_of(place: str | os.PathLike[str]) -> str:
     """Return a name for what is kept of a place in the user's cache."""
     return sha1(os.fsencode(os.path.abspath(place)), usedforsecurity=False).hexdigest()[:20]
+
+
+def drop_old(folders: Sequence[Path]) -> None:
+    """Remove the catalogues of states that a folder had before, but the last few."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            found = [(e.stat().st_mtime_ns, e.path) for e in os.scandir(folder / "catalogues")]
+            for _, path in sorted(found)[:-_KEPT]:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 class Descriptions:

@@ -80,6 +80,7 @@ class AlfView:
 
     def __init__(self, file: NwbFile) -> None:
         self.file = file
+        self._members: dict[str, frozenset[str]] = {}
         self._order: tuple[str, NDArray[np.intp] | None] | None = None
 
     # -- what there is ---------------------------------------------------------------------------
@@ -100,7 +101,21 @@ class AlfView:
 
     def _has(self, what: str) -> bool:
         table, colon, column = what.partition(":")
-        return column in self.columns(table) if colon else self.file.has(what)
+        return column in self.columns(table) if colon else self.has(what)
+
+    def has(self, path: str) -> bool:
+        """Return whether there is an object at a path; most that are asked for are not there."""
+        group, _, name = path.strip("/").rpartition("/")
+        return name in self.members(group) and self.file.has(path)
+
+    def members(self, group: str) -> frozenset[str]:
+        """Return the names in a group, none where it is no group; each is listed once."""
+        known = self._members.get(group)
+        if known is None:
+            is_group = not group or (self.has(group) and self._is_group(group))
+            known = frozenset(self.file.names(group or "/")) if is_group else frozenset()
+            self._members[group] = known
+        return known
 
     @cached_property
     def probes(self) -> tuple[Probe, ...]:
@@ -122,7 +137,7 @@ class AlfView:
         if table not in known:
             plain: list[str] = []
             ragged: list[str] = []
-            if self.file.has(table):
+            if self.has(table):
                 ragged = self.file.ragged_columns(table)
                 plain = [c for c in self.file.columns(table) if c not in ragged]
                 plain = ["id", *(c for c in plain if c != "id")]
@@ -182,15 +197,11 @@ class AlfView:
         """Go through the objects of the file that a pattern leads to."""
         head, star, tail = pattern.partition("*")
         if not star:
-            if self.file.has(pattern):
+            if self.has(pattern):
                 yield pattern
             return
         group = head.rstrip("/")
-        if not self.file.has(group) or not self._is_group(group):
-            return
-        for name in self.file.names(group):
-            if "*" in tail and not self._is_group(f"{head}{name}"):
-                continue
+        for name in sorted(self.members(group)):
             yield from self._places(f"{head}{name}{tail}")
 
     def _is_group(self, path: str) -> bool:
@@ -208,14 +219,14 @@ class AlfView:
             return {*self.columns(at), *self.ragged_columns(at)}
         if holder.of == "row":
             return set(self.columns(at)) if "start_time" in self.columns(at) else set()
-        members = set(self.file.names(at)) if self._is_group(at) else set()
+        members = self.members(at)
         if holder.of == "sample":
             timed = members & {"timestamps", "starting_time"}
             return {"data", "timestamps"} if timed and "data" in members else set()
         if members & {"timestamps", "timestamp"}:
-            return members
+            return set(members)
         # A group of several series of events: their times together.
-        inside = [m for m in members if self.file.has(f"{at}/{m}/timestamps")]
+        inside = [m for m in members if self.has(f"{at}/{m}/timestamps")]
         return {"timestamps"} if inside else set()
 
     def _place(self, dataset: Dataset, names: set[str]) -> Place | None:
@@ -270,13 +281,11 @@ class AlfView:
             raise ALFObjectNotFound(
                 f"{self.file.name} has no dataset {path!r}", hint=nearest(path, self.offers)
             )
-        from fascicle.formats.nwb.rules import RULES, plain
+        from fascicle.formats.nwb.rules import RULES, plain, worded
 
         dataset = offer.dataset
         values = RULES[dataset.rule](self, offer) if dataset.rule else self.values(offer)
-        if dataset.words and _is_text(values):
-            values = _worded(values, dataset.words)
-        return plain(values)
+        return plain(worded(values, dataset.words))
 
     def values(self, offer: Offer, name: str | None = None) -> Any:
         """Return the values of a column or of a series, in ALF's unit and order.
@@ -341,12 +350,12 @@ class AlfView:
         """Return the times of events in seconds; of several series of events, of all, sorted."""
         import numpy as np
 
-        if self.file.has(f"{at}/{name}"):
+        if self.has(f"{at}/{name}"):
             return np.asarray(self.file.array(f"{at}/{name}"), dtype=np.float64)
         found = [
             self.file.array(f"{at}/{member}/{name}")
-            for member in self.file.names(at)
-            if self.file.has(f"{at}/{member}/{name}")
+            for member in sorted(self.members(at))
+            if self.has(f"{at}/{member}/{name}")
         ]
         return np.sort(np.concatenate(found).astype(np.float64), kind="stable")
 
@@ -479,17 +488,3 @@ def _rising(times: Any) -> NDArray[np.float64]:
 
     times = times.astype(np.float64, copy=False)
     return times if bool(np.all(times[1:] >= times[:-1])) else np.sort(times, kind="stable")
-
-
-def _is_text(values: Any) -> bool:
-    return getattr(values, "dtype", None) is not None and values.dtype.kind in "OUS"
-
-
-def _worded(values: Any, words: Any) -> Any:
-    """Return the values that words stand for; words that nobody explained stay words."""
-    import numpy as np
-
-    texts = [str(v) for v in values]
-    if not set(texts) <= set(words):
-        return values
-    return np.array([words[t] for t in texts])

@@ -8,9 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
-from fascicle.alf import spec
 from fascicle.errors import BadFileError
 from fascicle.formats.nwb.alf import AlfView
 from fascicle.formats.nwb.mapping import mapping
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 
 #: Raised when descriptions say more than before, so that kept ones are made anew.
 FORMAT = 1
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DANDI_SUBJECT = re.compile(r"sub-([^_]+)")
 
 
@@ -90,21 +89,21 @@ def describe(file: NwbFile, *, name: str = "") -> Described:
     """
     view = AlfView(file)
     layout = view.layout_of_file
-    ids = [_text(file, place) for place in mapping().session["eid"]]
+    ids = [_text(view, place) for place in mapping().session["eid"]]
     ids = [i for i in ids if i != "None"]  # what some writers made of no id
-    eid = next((str(UUID(i)) for i in ids if spec.is_uuid_string(i)), "")
+    eid = next((i.lower() for i in ids if _UUID.fullmatch(i)), "")
     out = Described(
         eid=eid,
         native="" if eid else next((i for i in ids if i), ""),
         layout=view.layout,
         project=layout.project if layout else "",
-        subject=_first(file, "subject"),
-        lab=_first(file, "lab"),
-        task=_first(file, "task_protocol"),
-        projects=_first(file, "projects"),
-        start=_first(file, "start_time"),
-        number=_number(_first(file, "number")),
-        alias=_first(file, "aliases"),
+        subject=_first(view, "subject"),
+        lab=_first(view, "lab"),
+        task=_first(view, "task_protocol"),
+        projects=_first(view, "projects"),
+        start=_first(view, "start_time"),
+        number=_number(_first(view, "number")),
+        alias=_first(view, "aliases"),
         datasets=list(view.offers),
     )
     if not out.subject:
@@ -155,16 +154,16 @@ def _regions(view: AlfView, probe: Any, unknown: dict[str, int]) -> list[list[in
     return [[*map(int, pair), int(n)] for pair, n in zip(pairs, counts, strict=True)]
 
 
-def _first(file: NwbFile, what: str) -> str:
-    return next((t for p in mapping().session[what] if (t := _text(file, p))), "")
+def _first(view: AlfView, what: str) -> str:
+    return next((t for p in mapping().session[what] if (t := _text(view, p))), "")
 
 
-def _text(file: NwbFile, place: str) -> str:
+def _text(view: AlfView, place: str) -> str:
     """Return what is at a place, or in an attribute of it, as text; empty where nothing is."""
     path, at, attribute = place.partition("@")
-    if not file.has(path):
+    if not view.has(path):
         return ""
-    value = file.attrs(path).get(attribute) if at else file.value(path, "")
+    value = view.file.attrs(path).get(attribute) if at else view.file.value(path, "")
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return str(value).strip()

@@ -194,7 +194,7 @@ def row_of_id(view: AlfView, ids: Any) -> NDArray[np.int64]:
 def _device(view: AlfView, group: str) -> str:
     """Return the name of the device of a group, empty where the file does not say it."""
     place = f"{_GROUPS}/{group}/device"
-    if not view.file.has(place):
+    if not view.has(place):
         return ""
     try:
         return str(view.file.group(place).name or "").rpartition("/")[2]
@@ -210,7 +210,7 @@ def _about(view: AlfView, device: str, groups: tuple[str, ...]) -> dict[str, Any
     if device:
         out["device"] = device
     for place in places:
-        if not view.file.has(place):
+        if not view.has(place):
             continue
         said = view.file.attrs(place)
         serial = said.get("serial_number")

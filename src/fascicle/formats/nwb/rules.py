@@ -7,13 +7,13 @@ what they need beyond the names of columns.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import BadFileError
 from fascicle.formats.nwb.alf import ELECTRODES, UNITS
-from fascicle.formats.nwb.mapping import Place, mapping
+from fascicle.formats.nwb.mapping import Place, Word, mapping
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,16 @@ def plain(values: Any) -> Any:
         texts = ["" if v is None else str(v) for v in values.reshape(-1)]
         return np.array(texts, dtype=str).reshape(values.shape)
     return values
+
+
+def worded(values: Any, words: Mapping[str, Word] | None) -> Any:
+    """Return the values that words stand for; words that nobody explained stay words."""
+    import numpy as np
+
+    if not words or getattr(values, "dtype", np.dtype(float)).kind not in "OUS":
+        return values
+    texts = [str(v) for v in values]
+    return np.array([words[t] for t in texts]) if set(texts) <= set(words) else values
 
 
 # -- numbers that refer to rows --------------------------------------------------------------------
