@@ -14,7 +14,18 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
-from benchmarks import asking, hub, imports, indexing, loading, machine, page, projects, transfers
+from benchmarks import (
+    asking,
+    hub,
+    imports,
+    indexing,
+    loading,
+    machine,
+    page,
+    projects,
+    sessions,
+    transfers,
+)
 from benchmarks.bench import ROOT, Bench
 from benchmarks.process import Workers
 from benchmarks.table import markdown, text
@@ -27,8 +38,9 @@ PARTS = {
     "transfer": transfers,
     "project": projects,
     "hub": hub,
+    "nwb": sessions,
 }
-LETTERS = dict(zip("iabctph", PARTS, strict=True))
+LETTERS = dict(zip("iabctphn", PARTS, strict=True))
 
 
 def main() -> int:
@@ -47,7 +59,8 @@ def main() -> int:
             "machine": machine.describe(),
             "fascicle": workers.versions("fascicle", "fascicle", "numpy", "pandas", "pyarrow"),
             "ONE-api": workers.versions("one", "ONE-api", "numpy", "pandas", "pyarrow"),
-            "AllenSDK": workers.versions("allen", "allensdk", "numpy", "pandas", "boto3"),
+            "AllenSDK": workers.versions("allen", "allensdk", "numpy", "pandas", "boto3", "hdmf"),
+            "pynwb": workers.versions("nwb", "pynwb", "hdmf", "h5py", "numpy", "pandas"),
             "sizes": "quick" if options.quick else "full",
         }
         workers.compile()
@@ -111,8 +124,9 @@ def _options() -> argparse.Namespace:
 
 def _peers(options: argparse.Namespace) -> dict[str, Path | None]:
     """Return the Pythons of those peers that the chosen parts ask."""
-    wanted = {"one"} if set(options.only) - {"project", "hub"} else set()
-    wanted |= {"allen"} if "project" in options.only else set()
+    wanted = {"one"} if set(options.only) - {"project", "hub", "nwb"} else set()
+    wanted |= {"allen"} if {"project", "nwb"} & set(options.only) else set()
+    wanted |= {"nwb"} if "nwb" in options.only else set()
     return {name: None if options.no_peer else _peer(name) for name in sorted(wanted)}
 
 

@@ -21,6 +21,7 @@ SMALL, FILES, S3 = (
     r"\(t\) (.* MB), over HTTP",
     r"\(t\) (.* MB), over S3",
 )
+NWB = r"\(n\) (a session of .*), warm"
 HUB = r"\(h\) (2,000 sessions, .*), PostgreSQL$"
 #: Which rows are shown: heading, what the row begins with, and how it is called.
 LINES = [
@@ -52,14 +53,26 @@ LINES = [
     (HUB, "insertions by region, 8", "the same: probe insertions by brain region"),
     (HUB, "memory", "the same: memory of two processes, without PostgreSQL"),
     (r"\(h\) first start", "PostgreSQL, ", "first start of a hub with a small lab, on PostgreSQL"),
+    (NWB, "open, units, presentations, trials", "{0}: open, units, presentations and trials"),
+    (NWB, "  peak memory", "the same: peak memory"),
+    (NWB, "one unit", "one unit's spikes of it"),
+    (NWB, "open, all", "all its spikes, by unit"),
+    (
+        r"\(n\) the units .* pynwb wrote (.*), over HTTP",
+        "from",
+        "{0} over HTTP, 25 ms round trip: one unit's spikes",
+    ),
+    (r"\(n\) the units .* pynwb wrote (.*), over HTTP", "  transferred", "the same: transferred"),
 ]
 #: Columns: what they are called in results, and which of the versions is theirs.
 PEERS = [
     (("ONE-api",), "ONE-api", "ONE-api"),
     (("AllenSDK", "AllenSDK's way"), "AllenSDK", "allensdk"),
+    (("pynwb", "pynwb and fsspec"), "pynwb", "pynwb"),
     (("Alyx 3.6.1, measured before",), "Alyx 3.6.1*", ""),
 ]
-
+#: Peers that are measured, and the packages whose versions are told.
+PACKAGES = {"ONE-api": "ONE-api", "AllenSDK": "allensdk", "pynwb": "pynwb"}
 
 ALYX = (
     "\\* Alyx with PostgreSQL and as many rows, measured once on a machine with two cores: those "
@@ -85,9 +98,9 @@ def table(runs: list[dict[str, Any]], names: list[str]) -> str:
     machine = runs[-1]["machine"]
     about: dict[str, Any] = {}
     for run in runs:
-        about |= {name: run[name] for name in ("fascicle", "ONE-api", "AllenSDK") if run.get(name)}
+        about |= {name: run[name] for name in ("fascicle", *PACKAGES) if run.get(name)}
     versions = []
-    for name, package in (("fascicle", ""), ("ONE-api", "ONE-api"), ("AllenSDK", "allensdk")):
+    for name, package in {"fascicle": "", **PACKAGES}.items():
         if found := about.get(name):
             said = f"{name} {found[package]}" if package else name
             versions.append(

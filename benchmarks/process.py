@@ -22,6 +22,7 @@ IMPORTS = {
     "fascicle": "pandas, numpy, pyarrow.parquet, sqlite3, uuid, fascicle.one",
     "one": "pandas, numpy, pyarrow.parquet, sqlite3, uuid, one.api, one.alf.cache, one.remote.aws",
     "allen": "allensdk.brain_observatory.behavior.behavior_project_cache",
+    "nwb": "pandas, h5py, pynwb, fsspec",
 }
 
 
