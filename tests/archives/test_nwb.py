@@ -502,6 +502,22 @@ def test_one_analysis_for_all(name: str, alf_session: OpenSession, ibl: Path, vb
     assert len(found) > 3
 
 
+def test_getting_makes_a_folder_of_alf_files(vbn: Path, tmp_path: Path) -> None:
+    result = fascicle.get(fascicle.open(vbn), to=tmp_path / "alf", datasets=["licks", "trials"])
+    result.run(progress=False)
+    folder, archive = fascicle.open(tmp_path / "alf"), fascicle.open(vbn)
+    assert isinstance(folder, FolderArchive)
+    assert folder.catalogue().eids() == archive.catalogue().eids()
+    for session in fascicle.find(archives=archive):
+        here = folder.open(session.eid)
+        assert here.list() == session.list(["licks", "trials"])
+        trials = session.load("trials")
+        assert here.load("trials").keys() == trials.keys()
+        assert np.array_equal(here.load("trials").intervals, trials.intervals)
+    here = fascicle.get(archive.open(VBN), datasets="licks")
+    assert [item.target for item in here.items] == archive.open(VBN).files("licks")
+
+
 def test_pickled_sessions_read(vbn: Path) -> None:
     session = fascicle.open(vbn).open(VBN)
     session.load("licks")

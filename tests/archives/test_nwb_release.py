@@ -134,10 +134,10 @@ def test_a_release_looks_into_its_files(remote: ReleaseArchive, folder: Path) ->
     ), "it came whole"
     same = session.nwb.load("trials").stimOn_times
     assert np.array_equal(trials.stimOn_times, same, equal_nan=True)
-    assert session.list("spikes", collection="alf/probeB") == [
+    assert session.nwb.list("spikes", collection="alf/probeB") == [
         f"alf/probeB/spikes.{name}.npy" for name in ("amps", "clusters", "times")
     ]
-    assert session.list("*.nwb") == session.list()
+    assert session.nwb.nwb == session.nwb and session.list("spikes") == []
     assert session.read("licks.times").size
     assert session.file("licks.times").is_file() and len(session.files("wheel")) == 3
     with pytest.raises(ALFObjectNotFound):

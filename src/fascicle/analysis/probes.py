@@ -53,13 +53,20 @@ def open_session(where: Where, session: SessionName | None = None) -> OpenSessio
         If no id was given, or there is no such session.
     """
     if isinstance(where, OpenSession):
-        return where
+        return _with_names(where)
     archive = open_archive(where)
     if session is None:
         raise SessionNotFound(
             "no session was named", hint="give its eid after the archive, or an open session"
         )
-    return archive.open(session)
+    return _with_names(archive.open(session))
+
+
+def _with_names(session: OpenSession) -> OpenSession:
+    """Return a session of which the datasets have ALF names: within its NWB files if need be."""
+    paths = session.datasets.rel_paths
+    within = hasattr(session.archive, "within") and any(path.endswith(".nwb") for path in paths)
+    return session.nwb if within else session
 
 
 def open_insertion(
@@ -75,6 +82,7 @@ def open_insertion(
         The id of an insertion, or whatever names a session.
     """
     if isinstance(where, OpenSession):
+        where = _with_names(where)
         if identity is None:
             return where, None
         for one in where.insertions:
@@ -90,7 +98,7 @@ def open_insertion(
         insertion = archive.catalogue().insertion(UUID(str(identity)))
         if insertion is not None:
             (eid,) = archive.catalogue().eids([insertion.row])
-            return OpenSession(archive, eid), insertion
+            return _with_names(OpenSession(archive, eid)), insertion
     return open_session(where, identity), None
 
 

@@ -226,8 +226,6 @@ def _held_times(
 ) -> tuple[Holder, DatasetRef] | None:
     """Return what reads the units of a sorting one by one; None where the spikes are files."""
     found = session.list("spikes.times", collection=sorting.collection, revision=revision)
-    if len(found) == 1 and found[0] not in session.datasets.rel_paths:
-        session = session.nwb
     holder = session.holder()
     return (holder, DatasetRef(session.eid, found[0])) if holder and len(found) == 1 else None
 

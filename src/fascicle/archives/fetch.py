@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
-from fascicle.archives.base import Archive, DatasetRef, Source
+from fascicle.archives.base import Archive, DatasetRef, Holder, Source
 from fascicle.archives.kept import TABLES, Kept, Noted
 from fascicle.archives.opening import default_archives, open_archive
 from fascicle.archives.session import OpenSession
@@ -275,7 +275,11 @@ def _plan(
     """Return the plan for datasets of one archive."""
     from fascicle.transfer import Item, Plan, make_plan
 
-    sources = archive.locate(refs)
+    if isinstance(archive, Holder):  # its datasets become files first
+        made = archive.bring(refs)
+        sources = [Source(path.as_uri(), size=path.stat().st_size) for path in made]
+    else:
+        sources = archive.locate(refs)
     if folder is None:
         store = archive.store
         if store is None:

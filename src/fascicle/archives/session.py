@@ -145,8 +145,6 @@ class OpenSession:
         """
         shelf = self._shelf()
         positions = shelf.matching(datasets, collection, match.qc(qc))
-        if (datasets, collection) != (None, None) and (nwb := self._within(positions)) is not None:
-            return nwb.list(datasets, collection=collection, qc=qc)
         if not every_revision:
             # To look at a list is no reason to fail, even where tables mark two defaults.
             choices = shelf.one_each(positions, revision, strict=False)
@@ -181,10 +179,7 @@ class OpenSession:
 
     def collections(self, datasets: str | Sequence[str] | None = None) -> builtins.list[str]:
         """Return the collections that hold such datasets, sorted; ``""`` is the session itself."""
-        shelf = self._shelf()
-        if datasets is not None and (nwb := self._within(shelf.matching(datasets))) is not None:
-            return nwb.collections(datasets)
-        return shelf.collections(datasets)
+        return self._shelf().collections(datasets)
 
     def frame(self) -> pd.DataFrame:
         """Return all datasets as a table with the columns of ONE, index ``id``."""
@@ -314,8 +309,8 @@ class OpenSession:
     def nwb(self) -> OpenSession:
         """The session as its NWB files have it, under ALF names.
 
-        Of a session of NWB files it is the session itself. What no file of a session is named like
-        is looked for there in any case.
+        Of an archive of NWB files it is the session itself. `load`, `read`, `file` and `files` look
+        there by themselves for what no file of the session is named like.
 
         Raises
         ------
