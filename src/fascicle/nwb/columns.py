@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fascicle.errors import NwbObjectNotFound, nearest
+from fascicle.errors import BadFileError, NwbObjectNotFound, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,8 +75,9 @@ class Rows(Mapping[Any, Any]):
 
     def all(self) -> dict[Any, Any]:
         """Return what belongs to each id; the column is read at once."""
+        numbers = self._whole()
         rows = self.rows[:] if not hasattr(self.rows, "all") else self.rows.all()
-        return dict(zip(self._numbers(), rows, strict=True))
+        return dict(zip(numbers, rows, strict=True))
 
     def some(self, ids: Any) -> dict[Any, Any]:
         """Return what belongs to some ids; rows that are neighbours are read at once.
@@ -99,13 +100,24 @@ class Rows(Mapping[Any, Any]):
     def counts(self) -> dict[Any, int]:
         """Return the number of entries of each row, which takes no look at the values."""
         if hasattr(self.rows, "counts"):
-            return dict(zip(self._numbers(), self.rows.counts().tolist(), strict=True))
+            return dict(zip(self._whole(), self.rows.counts().tolist(), strict=True))
         n = self.rows.shape[1] if self.rows.ndim > 1 else 1
         return dict.fromkeys(self._numbers(), n)
 
+    def _whole(self) -> dict[Any, int]:
+        """Return the number of the row of each id, of a column that has one entry for each."""
+        numbers = self._numbers()
+        if len(self.rows) != len(numbers):
+            raise BadFileError(
+                f"{self._file.name}: {self._path}/{self.name}: it has {len(self.rows)} entries, "
+                f"and the table {len(numbers)} rows",
+                hint="the file may be damaged: get it again",
+            )
+        return numbers
+
     def _row(self, key: Any) -> int:
         try:
-            return self._numbers()[key]
+            return self._whole()[key]
         except (KeyError, TypeError):
             shown = nearest(str(key), map(str, list(self._numbers())[:10_000]))
             raise NwbObjectNotFound(

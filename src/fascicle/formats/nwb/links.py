@@ -263,7 +263,7 @@ class Tree:
         if path == "/":
             return self._root_group()
         if depth > _MOST_LINKS:
-            raise BadFileError(f"{self._name}: links at {path} lead on and on")
+            raise NwbObjectNotFound(f"{self._name}: links at {path} lead on and on")
         parent, _, name = path.rpartition("/")
         raw = name.encode("utf-8", "surrogateescape")
         group = self._parent(parent or "/", path, depth)

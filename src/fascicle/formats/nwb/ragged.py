@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from fascicle.errors import NwbObjectNotFound, nearest
 from fascicle.formats.nwb.claims import out_of
+from fascicle.formats.nwb.tables import n_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -186,9 +187,9 @@ def open_ragged(file: NwbFile, path: str, column: str) -> Ragged:
             hint="table() has the columns with one value a row",
         )
     ragged = Ragged(file, f"{path}/{column}", indexes)
-    n = file.facts(f"{path}/id").shape if "id" in names else None
     rows = file.facts(indexes[-1]).shape
-    if len(rows) != 1 or (n is not None and rows != n):
+    n = n_rows(file, path) if "id" in names else sum(rows)
+    if rows != (n,):
         raise out_of(file.name, indexes[-1], f"it has the shape {rows}, and the table {n} rows")
     return ragged
 

@@ -31,7 +31,9 @@ def column_names(file: NwbFile, path: str) -> list[str]:
         names = file.attr(path, "colnames", None)
         if isinstance(names, str):
             names = [names]
-        if names is None or (not isinstance(names, list) and len(names)):
+        if not isinstance(names, list) and getattr(names, "size", None) == 0:
+            names = []  # no column has no type
+        if not isinstance(names, list):
             raise out_of(file.name, path, "it is no table: it has no list of its columns")
         return [str(name) for name in names]
 

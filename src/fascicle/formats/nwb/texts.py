@@ -113,7 +113,11 @@ def _blocks(
         if info.byte_offset is None:
             continue
         stored = read(info.byte_offset, info.size)
-        yield _unpacked(stored, filters, info.filter_mask, whole)
+        block = _unpacked(stored, filters, info.filter_mask, whole)
+        if len(chunk) == 1:  # the rest of the chunk is unpacked, but not read
+            first, last = max(0, rows.start - place[0]), max(0, rows.stop - place[0])
+            block = block[first * TEXT.itemsize : last * TEXT.itemsize]
+        yield block
 
 
 def _unpacked(data: bytes, filters: list[int], mask: int, whole: int) -> bytes:

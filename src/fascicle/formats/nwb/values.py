@@ -74,8 +74,8 @@ def check_type(found: Any) -> None:
         for i in range(found.get_nmembers()):
             check_type(found.get_member_type(i))
     elif what in (h5py.h5t.VLEN, h5py.h5t.ARRAY):
-        # Kinds of own length are sequences, 0, and text, 1; libhdf5 goes down with any other.
-        if what == h5py.h5t.VLEN and not found.is_variable_str() and found.encode()[3] & 0x0F:
+        # Sequences are 0, and text has a class of its own; libhdf5 goes down with all else.
+        if what == h5py.h5t.VLEN and found.encode()[3] & 0x0F:
             raise ValueError("its values are of a type that is none")
         check_type(found.get_super())
 
