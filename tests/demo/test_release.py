@@ -67,7 +67,7 @@ def test_rows_belong_to_rows(version: str, size: str) -> None:
     behavior = found["behavior_sessions"]
     assert set(sessions["behavior_session_id"]) <= set(behavior["behavior_session_id"])
     manifest = manifests(release, held)[VERSIONS.index(version)]
-    of_rows = {*sessions["file_id"], *behavior["file_id"]} - {-999}
+    of_rows = {*sessions["file_id"], *behavior["file_id"], *probes["file_id"]} - {-999}
     assert {str(n) for n in of_rows} == set(manifest.data_files)
     assert "np." not in sessions["structure_acronyms"].iloc[0]
 

@@ -1,15 +1,16 @@
 """A synthetic release in the Allen Institute's layout: four versions, five tables, data files.
 
 The tables have the columns and the kinds of values of Visual Behavior Neuropixels, and as many rows
-if ``size="real"``. The data files are *stand-ins*: text that says what would be there. They are no
-NWB files.
+if ``size="real"``. The data files are NWB files of the true layout that agree with the tables, but
+small: short, with few spikes, and waveforms on few channels. Where there are many sessions, most
+have *stand-ins*: text that says what would be there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,6 +66,7 @@ def make_release(
     project: str = PROJECT,
     versions: tuple[str, ...] = VERSIONS,
     real: Path | None = None,
+    recordings: Collection[int] | None = None,
     seed: int = 3,
 ) -> DemoRelease:
     """Put a release of several versions into a bucket.
@@ -89,6 +91,11 @@ def make_release(
         cache lays them out. Both are put as they are, so the manifest names files that are not in
         the bucket: its other tables and all its recordings. The other versions have the same table
         of probes, and tables that fit it.
+    recordings : collection of int, optional
+        Ids of the sessions whose files are NWB files, and not stand-ins; with none, trainings have
+        stand-ins too. By default the first four, which are all of a tiny release; if tables have
+        real size, the first two and 1052533639, which is among the real ones. The third has no
+        eye tracking, and the fourth a wheel that was mounted the other way round.
     seed : int
         Another number makes other values.
     """
@@ -122,7 +129,7 @@ def make_release(
             put(f"{project}/manifests/{name}", given.manifest)
             published[version] = {"probes": given.probes}
             continue
-        tables = tables or Tables(RELEASE_SIZES[size], given.probes if given else None, seed)
+        tables = tables or Tables(size, given.probes if given else None, seed, recordings)
         files = tables.of(version)
         document = {
             "project_name": project,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fascicle.demo.release_files import TUTORIAL, Files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,10 +43,16 @@ RELEASE_SIZES: Mapping[str, ReleaseSize] = {
 class Tables:
     """The tables of all versions, which have most of their rows in common."""
 
-    def __init__(self, size: ReleaseSize, probes: bytes | None, seed: int) -> None:
+    def __init__(
+        self,
+        size: str,
+        probes: bytes | None,
+        seed: int,
+        recordings: Collection[int] | None = None,
+    ) -> None:
         import numpy as np
 
-        self.size = size
+        self.size = RELEASE_SIZES[size]
         self.random = np.random.default_rng(seed)
         self._given = probes
         self.probes = self._read_probes(probes) if probes else self._make_probes()
@@ -52,6 +60,24 @@ class Tables:
         self.behavior = self._make_behavior()
         self.channels = self._make_channels()
         self.units = self._make_units()
+        self.channels["unit_count"] = (
+            self.units["ecephys_channel_id"]
+            .value_counts()
+            .reindex(self.channels["ecephys_channel_id"], fill_value=0)
+            .to_numpy()
+        )
+        self.recordings = self._choose(size) if recordings is None else set(recordings)
+        if probes is None:  # the real table has no such column
+            self.probes["file_id"] = self._lfp_files()
+        self.files = Files(
+            size,
+            sessions=self.sessions,
+            behavior=self.behavior,
+            probes=self.probes,
+            channels=self.channels,
+            units=self.units,
+            seed=seed,
+        )
         frames = {
             "ecephys_sessions": self.sessions,
             "behavior_sessions": self.behavior,
@@ -95,23 +121,48 @@ class Tables:
     def _of(self, version: str, frame: pd.DataFrame) -> pd.DataFrame:
         return frame if self._has_all(version) else frame.loc[self._kept(frame)]
 
+    def _choose(self, size: str) -> set[int]:
+        """Return the sessions that have files: few of many, the tutorial's among them."""
+        ids = [int(session) for session in self.sessions["ecephys_session_id"]]
+        return set(ids) & {*ids[: 2 if size == "real" else 4], TUTORIAL}
+
+    def _lfp_files(self) -> np.ndarray[Any, Any]:
+        """Return the keys of LFP files, which probes of the first four sessions have."""
+        import numpy as np
+
+        first = self.sessions["ecephys_session_id"].iloc[:4]
+        some = self.probes["ecephys_session_id"].isin(self.recordings & set(first))
+        keys = 2000 + np.arange(len(self.probes))
+        lfp: np.ndarray[Any, Any] = np.where(some & self.probes["has_lfp_data"], keys, -999)
+        return lfp
+
     def data(self, version: str) -> Iterator[tuple[int, str, bytes]]:
         """Go through the data files of a version: their keys, paths and contents."""
         last = version == "0.10.0"
         for number, session in enumerate(self._of(version, self.sessions)["ecephys_session_id"]):
             path = f"ecephys_sessions/ecephys_session_{session}.nwb"
-            text = f"stand-in for the recording {session}\n"
-            if number == 0 and version in ("0.3.0", "0.10.0"):
-                text += "corrected in 0.3.0\n"
+            corrected = number == 0 and version in ("0.3.0", "0.10.0")
             if number == 1 and last:
                 path = f"ecephys_sessions/renamed/ecephys_session_{session}.nwb"
+            if session in self.recordings:
+                yield number, path, self.files.session(session, corrected=corrected)
+                continue
+            text = f"stand-in for the recording {session}\n"
+            if corrected:
+                text += "corrected in 0.3.0\n"
             yield number, path, (text * 40).encode()
+        if "file_id" in self.probes:
+            with_lfp = self._of(version, self.probes).query("file_id >= 0")
+            for key, probe in zip(with_lfp["file_id"], with_lfp["ecephys_probe_id"], strict=True):
+                yield key, f"ecephys_sessions/probe_{probe}_lfp.nwb", self.files.lfp(probe)
         own = self._behavior_of(version).query("file_id >= 0")
         for key, session in zip(own["file_id"], own["behavior_session_id"], strict=True):
             yield (
                 key,
                 f"behavior_sessions/behavior_session_{session}.nwb",
-                f"stand-in for the training {session}\n".encode() * 20,
+                self.files.training(session)
+                if self.recordings
+                else f"stand-in for the training {session}\n".encode() * 20,
             )
 
     def _behavior_of(self, version: str) -> pd.DataFrame:

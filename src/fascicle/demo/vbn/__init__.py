@@ -14,11 +14,19 @@ from fascicle._lazy import attach
 if TYPE_CHECKING:
     from fascicle.demo.vbn.behavior import write_behavior
     from fascicle.demo.vbn.lfp import write_lfp
-    from fascicle.demo.vbn.recording import IMAGES, Probe, Recording, plan_recording, plan_training
+    from fascicle.demo.vbn.recording import (
+        IMAGES,
+        METRICS,
+        Probe,
+        Recording,
+        plan_recording,
+        plan_training,
+    )
     from fascicle.demo.vbn.session import SIZES, write_session
 
 _WHERE = {
     "IMAGES": "recording",
+    "METRICS": "recording",
     "Probe": "recording",
     "Recording": "recording",
     "SIZES": "session",
@@ -37,6 +45,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "plan_training",
     "SIZES",
     "IMAGES",
+    "METRICS",
     "Recording",
     "Probe",
 ]

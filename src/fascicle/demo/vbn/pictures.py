@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ def _grating(angle: float, shape: tuple[int, int]) -> Array:
     return np.where(wave > 0, 255.0, 0.0)
 
 
+@lru_cache(maxsize=16)
 def _scene(name: str, shape: tuple[int, int]) -> Array:
     """Return light and shadow with detail at all scales, things in front, and a horizon."""
     draw = chance(0, name)

