@@ -115,6 +115,7 @@ def test_with_a_store_of_its_own(vbn: Path, tmp_path: Path) -> None:
     file = archive.open(VBN).file("licks.times")
     assert file == tmp_path / "files/524761/2020-09-23/001/alf/licks.times.npy"
     assert np.array_equal(load_file(file), archive.open(VBN).read("licks.times"))
+    assert isinstance(archive.open(VBN).load("licks", mmap=True).times, np.memmap)
 
 
 def test_a_folder_of_alf_sessions_stays_one(small: Path, real_nwb: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,48 @@ def test_what_does_not_fit_is_told(
         view.read(f"alf/probe00/{dataset}.npy")
     with pytest.raises(ALFObjectNotFound, match="no dataset"):
         view.read("alf/nothing.npy")
+
+
+def test_damage_is_an_error_of_ours_or_none(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "whole.nwb")
+    writer.probes({"probe00": ("p", 4), "probe01": ("q", 3)})
+    writer.table(
+        "units",
+        {"max_electrode": [0, 5, 2], "quality": ["good", "mua", "good"]},
+        {**SPIKES, "spike_amplitudes": SPIKES["spike_times"]},
+    )
+    writer.table(
+        "intervals/trials",
+        {
+            "start_time": [0.0, 1],
+            "stop_time": [1.0, 2],
+            "mouse_wheel_choice": ["clockwise", "none"],
+            "gabor_stimulus_contrast": [50.0, 100.0],
+            "gabor_stimulus_side": ["left", "right"],
+            "is_mouse_rewarded": [True, False],
+        },
+    )
+    writer.series("processing/behavior/WheelPosition", [0.0, 1, 2], "degrees", start=1.0, rate=2.0)
+    writer.h5["processing/behavior/LickTimes/timestamps"] = [1.0, 2.0]
+    writer.h5.close()
+    whole = writer.path.read_bytes()
+    rng = random.Random(5)
+    bad = read = 0
+    for n in range(120):
+        content = bytearray(whole)
+        if n % 4 == 0:
+            del content[rng.randrange(len(content)) :]
+        for _ in range(rng.choice([1, 3, 20]) if n % 4 else 0):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        path = tmp_path / "harmed.nwb"
+        path.write_bytes(content)
+        try:
+            with NwbFile(path) as file:
+                view = AlfView(file)
+                for name in view.offers:
+                    view.read(name)
+                    read += 1
+        except BadFileError as error:
+            assert "harmed.nwb" in str(error)
+            bad += 1
+    assert bad > 20 and read > 200

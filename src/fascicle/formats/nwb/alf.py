@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fascicle.errors import ALFObjectNotFound, BadFileError, nearest
+from fascicle.errors import ALFObjectNotFound, BadFileError, FascicleError, nearest
+from fascicle.formats.nwb.guard import HARM, harmed
 from fascicle.formats.nwb.mapping import (
     GENERIC,
     Dataset,
@@ -284,8 +285,13 @@ class AlfView:
         from fascicle.formats.nwb.rules import RULES, plain, worded
 
         dataset = offer.dataset
-        values = RULES[dataset.rule](self, offer) if dataset.rule else self.values(offer)
-        return plain(worded(values, dataset.words))
+        try:
+            values = RULES[dataset.rule](self, offer) if dataset.rule else self.values(offer)
+            return plain(worded(values, dataset.words))
+        except FascicleError:
+            raise
+        except HARM as error:  # parts that are whole, and do not belong together
+            raise harmed(self.file.name, f"/{offer.at} as {path}", error) from error
 
     def values(self, offer: Offer, name: str | None = None) -> Any:
         """Return the values of a column or of a series, in ALF's unit and order.
