@@ -296,3 +296,28 @@ def test_many_comparisons(allen_python: Path, endpoint: str, tmp_path: Path, cop
         # What they leave out are new files whose content was there before.
         assert set(more.values()) <= {"created"}
         assert {path: lines[1].get(path) for path in lines[0]} == lines[0]
+
+
+def test_sessions_through_the_cache(allen_python: Path, endpoint: str, tmp_path: Path) -> None:
+    ours = VisualBehaviorNeuropixelsProjectCache.from_s3_cache(tmp_path / "ours")
+    sessions = ours.get_ecephys_session_table(filter_abnormalities=False)
+    behavior = ours.get_behavior_session_table()
+    with_lfp = ours.get_probe_table().query("file_id >= 0")
+    recording = int(with_lfp["ecephys_session_id"].iloc[0])
+    inside = int(sessions.loc[recording, "behavior_session_id"])
+    own = int(behavior.index[behavior["file_id"] >= 0][0])
+    probe = with_lfp.index[0]
+    steps = [
+        f"[x for s in [cache.get_ecephys_session(ecephys_session_id={recording})] for x in ("
+        "s.probes, s.trials.drop(columns='lick_times'), [len(v) for v in s.spike_times.values()], "
+        f"s.get_lfp({probe}).values.tolist(), "
+        f"s.get_current_source_density({probe}).values.tolist())]",
+        f"cache.get_ecephys_session({sessions.index[-1]}).probes",
+        f"cache.get_behavior_session(behavior_session_id={inside}).rewards",
+        f"cache.get_behavior_session({own}).running_speed",
+        "cache.get_ecephys_session(1)",
+        "cache.get_behavior_session(1)",
+    ]
+    theirs = ask_peer(allen_python, "s3", tmp_path / "theirs", steps)
+    compare(theirs, ask_us("s3", tmp_path / "ours", steps), steps)
+    assert files(tmp_path / "theirs") == files(tmp_path / "ours")
