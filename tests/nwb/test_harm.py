@@ -24,6 +24,7 @@ from fascicle.errors import (
     UnpacksTooLarge,
 )
 from fascicle.formats.nwb import NwbFile
+from fascicle.formats.nwb.headers import longest_texts
 
 
 @pytest.fixture(scope="module")
@@ -491,3 +492,29 @@ def test_a_filter_that_is_not_here(harmed) -> None:
         h5py.Dataset(found).id.write_direct_chunk((0,), bytes(20))
         path = h5.filename
     _says(path, lambda s: s.file.array("acquisition/blosc"), "/acquisition/blosc", "hdf5plugin")
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_texts_of_attributes_are_measured_before_they_are_read(tmp_path: Path, libver: str) -> None:
+    path = tmp_path / "attributes.h5"
+    with h5py.File(path, "w", libver=libver) as h5:
+        group = h5.create_group("group")
+        for i in range(6):
+            group.attrs[f"text{i}"] = "x" * (10 * i)
+        group.attrs["list"] = ["one", "three"]
+        group.attrs["number"] = 5.0
+        address = h5py.h5o.get_info(group.id).addr
+    data = path.read_bytes()
+    found = longest_texts(lambda at, n: data[at : at + n], address)
+    assert found == {f"text{i}".encode(): 10 * i for i in range(6)} | {b"list": 5}
+
+
+def test_any_bytes_where_a_header_should_be(everything: Path) -> None:
+    rng = np.random.default_rng(4)
+    data = everything.read_bytes()
+    for _ in range(300):
+        noise = bytearray(rng.bytes(4096))
+        noise[:4] = [b"OHDR", b"\x01\x00\x05\x00"][rng.integers(2)]
+        longest_texts(lambda at, n, noise=noise: bytes(noise[at : at + n]), 0)
+        address = int(rng.integers(0, len(data) - 4096))
+        longest_texts(lambda at, n: data[at : at + n], address)
