@@ -74,6 +74,21 @@ def test_units_have_what_the_table_alone_has(cache: Cache, recording: int) -> No
     pd.testing.assert_frame_equal(again.get_units(nan_metrics="drop"), units)
 
 
+def test_columns_of_a_table(cache: Cache, tmp_path: Path) -> None:
+    names = ["ecephys_session_id", "snr"]
+    parsed = cache.columns("units", names)
+    table = cache.get_unit_table()[names]
+    for some in (parsed, cache.columns("units", names)):
+        pd.testing.assert_frame_equal(some, table)
+    again = Cache.from_s3_cache(tmp_path / "cache")  # which finds the copy that was made
+    pd.testing.assert_frame_equal(again.columns("units", names), table)
+    for opened in (cache, again):
+        assert opened.columns("units", ["snr", "nothing"]) is None
+        assert opened.columns("nothing", names) is None
+    lazy = Cache.from_s3_cache(tmp_path / "lazy", metadata="lazy")
+    assert lazy.columns("units", names) is None, "nothing is fetched for it"
+
+
 def test_what_the_table_of_probes_says_of_lfp(cache: Cache, recording: int) -> None:
     session = cache.get_ecephys_session(recording)
     table = cache.get_probe_table()

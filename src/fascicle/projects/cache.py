@@ -50,7 +50,7 @@ class ProjectCache(VersionedCache):
         return tables.own(self._frames[name], self.config.table(name))
 
     def columns(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
-        """Return some columns of a table, with its index; no others are read.
+        """Return some columns of a table that is here, with its index; no others are parsed.
 
         Parameters
         ----------
@@ -61,22 +61,30 @@ class ProjectCache(VersionedCache):
         Returns
         -------
         pandas.DataFrame or None
-            None if the release has no such table, or the table lacks one of these columns.
+            None if the table is not here, or lacks one of these columns.
         """
         from fascicle.archives import tables
 
-        if name not in self.manifest.metadata_files:
+        entry = self.manifest.metadata_files.get(name)
+        if entry is None:
             return None
-        entry, about = self._table_entry(name), self.config.table(name)
-        self._vouch(entry)
-        if name not in self._frames:
+        about = self.config.table(name)
+        if name in self._frames:
+            frame = self._frames[name]
+            found = frame[[*columns]] if set(columns) <= set(frame.columns) else None
+        else:
             wanted = [*columns, *([about.index] if about.index else [])]
-            for folder in self._folders():
-                path = folder / f"{self._copy_name(entry, name)}.parquet"
-                if (found := _columns_of(path, wanted)) is not None:
-                    return tables.finish(found, about)
-        frame = self.get_table(name)
-        return frame[[*columns]] if set(columns) <= set(frame.columns) else None
+            copy = f"{self._copy_name(entry, name)}.parquet"
+            found = next(
+                (f for d in self._folders() if (f := _columns_of(d / copy, wanted)) is not None),
+                None,
+            )
+            if found is None and self._versions.store.is_here(self.manifest, entry):
+                found = _columns_of(self._versions.bring(self.manifest, [entry])[0], wanted)
+            found = None if found is None else tables.finish(found, about)
+        if found is not None:
+            self._vouch(entry)
+        return found
 
     def table(self, name: str, *, join: str | Sequence[str] = ()) -> pd.DataFrame:
         """Return a table with lists as lists and dates as times.
@@ -281,14 +289,19 @@ class ProjectCache(VersionedCache):
 
 
 def _columns_of(path: Path, names: list[str]) -> pd.DataFrame | None:
-    """Return some columns of a copy of a table, None if it is not there or lacks one."""
+    """Return some columns of a table's file or of its copy, None if one is not there."""
     if not path.is_file():
         return None
     import pyarrow as pa
+    import pyarrow.csv as csv
     import pyarrow.parquet as pq
 
     try:
-        frame: pd.DataFrame = pq.read_table(path, columns=names).to_pandas()
-    except (pa.ArrowException, OSError):
+        if path.suffix == ".parquet":
+            table = pq.read_table(path, columns=names)
+        else:
+            table = csv.read_csv(path, convert_options=csv.ConvertOptions(include_columns=names))
+    except (pa.ArrowException, OSError, KeyError):
         return None
+    frame: pd.DataFrame = table.to_pandas()
     return frame if set(names) <= set(frame.columns) else None
