@@ -20,6 +20,7 @@ FILES = {
     "blind": lambda path: write_session(
         path, PLAN, waveform_rows=8, eye_tracking=False, backwards=True
     ),
+    "imageless": lambda path: write_session(path, image_set="", waveform_rows=8),
     "lfp": lambda path: write_lfp(path, PLAN, probe="probeA"),
     "behavior": write_behavior,
     "gratings": lambda path: write_behavior(path, image_set=""),
@@ -117,6 +118,15 @@ def test_allensdk_opens_sessions(name: str, folder: Path, allen_python: Path, sh
     assert answers["get_units"]["shape"][0] == 38, "units without a metric are lost"
     assert answers["running_speed"]["mean"]["speed"] > 0, "turned round if it was backwards"
     assert answers["stimulus_templates"]["index values"][0] == "im104_r"
+
+
+@pytest.mark.peer
+@pytest.mark.heavy
+def test_allensdk_opens_a_session_without_images(folder: Path, allen_python: Path) -> None:
+    path = str(folder / "imageless.nwb")
+    answers = ask_peer(allen_python, "ecephys", path, str(folder / "lfp.nwb"))
+    assert answers["stimulus_templates"] is None
+    assert answers["stimulus_presentations"]["shape"][0] == 333
 
 
 @pytest.mark.peer

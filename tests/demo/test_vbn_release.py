@@ -153,6 +153,7 @@ def test_one_has_no_eye_and_one_ran_backwards(tiny: Published) -> None:
             speeds.append(h5["processing/running/speed/data"][:].mean())
     assert eyes == [True, True, False, True]
     assert speeds[3] < -1 and min(speeds[:3]) > 1
+    assert len(set(speeds)) == 4
 
 
 def test_lfp_agrees_with_tables(tiny: Published) -> None:

@@ -66,7 +66,7 @@ class Files:
         self._held: _Made = {} if size != "tiny" else _tiny.setdefault((seed, len(units)), {})
 
     def session(self, session: int, *, corrected: bool = False) -> bytes:
-        """Return the file of a recording; a corrected one has other spikes."""
+        """Return the file of a recording; a corrected one has other spikes, licks and so on."""
         from fascicle.demo.vbn import write_session
 
         number = list(self._sessions["ecephys_session_id"]).index(session)
@@ -76,7 +76,7 @@ class Files:
             write_session(
                 path,
                 plan,
-                seed=self._seed + 1000 * corrected,
+                seed=self._seed + session + corrected,
                 spikes=self._size.spikes * len(plan.units["id"]),
                 presentations=self._size.presentations,
                 image_shape=self._size.image,
@@ -92,13 +92,14 @@ class Files:
         from fascicle.demo.vbn import write_lfp
 
         row = _row(self._probes, "ecephys_probe_id", probe)
+        session = int(row["ecephys_session_id"])
 
         def write(path: Path) -> None:
             write_lfp(
                 path,
-                self.recording(int(row["ecephys_session_id"])),
+                self.recording(session),
                 probe=probe,
-                seed=self._seed,
+                seed=self._seed + session,
                 channels=min(8, int(row["channel_count"])),
                 samples=2_500,
                 presentations=self._size.presentations,
@@ -114,7 +115,9 @@ class Files:
 
         def write(path: Path) -> None:
             plan = plan_training(behavior_session_id=session, **_about(row))
-            write_behavior(path, plan, seed=self._seed, image_shape=FILE_SIZES["tiny"].image)
+            write_behavior(
+                path, plan, seed=self._seed + session, image_shape=FILE_SIZES["tiny"].image
+            )
 
         return self._made(write, "training", session)
 

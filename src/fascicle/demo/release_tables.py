@@ -139,7 +139,9 @@ class Tables:
     def data(self, version: str) -> Iterator[tuple[int, str, bytes]]:
         """Go through the data files of a version: their keys, paths and contents."""
         last = version == "0.10.0"
-        for number, session in enumerate(self._of(version, self.sessions)["ecephys_session_id"]):
+        for number, session in enumerate(
+            self._of(version, self.sessions)["ecephys_session_id"].tolist()
+        ):
             path = f"ecephys_sessions/ecephys_session_{session}.nwb"
             corrected = number == 0 and version in ("0.3.0", "0.10.0")
             if number == 1 and last:
@@ -153,10 +155,14 @@ class Tables:
             yield number, path, (text * 40).encode()
         if "file_id" in self.probes:
             with_lfp = self._of(version, self.probes).query("file_id >= 0")
-            for key, probe in zip(with_lfp["file_id"], with_lfp["ecephys_probe_id"], strict=True):
+            for key, probe in zip(
+                with_lfp["file_id"].tolist(), with_lfp["ecephys_probe_id"].tolist(), strict=True
+            ):
                 yield key, f"ecephys_sessions/probe_{probe}_lfp.nwb", self.files.lfp(probe)
         own = self._behavior_of(version).query("file_id >= 0")
-        for key, session in zip(own["file_id"], own["behavior_session_id"], strict=True):
+        for key, session in zip(
+            own["file_id"].tolist(), own["behavior_session_id"].tolist(), strict=True
+        ):
             yield (
                 key,
                 f"behavior_sessions/behavior_session_{session}.nwb",
