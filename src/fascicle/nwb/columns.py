@@ -23,6 +23,8 @@ class Rows(Mapping[Any, Any]):
         Of the table.
     column : str
         A ragged one, or one with many values a row.
+    ragged : bool, optional
+        Which of the two; looked up unless given.
 
     Raises
     ------
@@ -30,12 +32,15 @@ class Rows(Mapping[Any, Any]):
         If there is none.
     """
 
-    def __init__(self, file: NwbFile, path: str, column: str) -> None:
+    def __init__(
+        self, file: NwbFile, path: str, column: str, *, ragged: bool | None = None
+    ) -> None:
         self._file = file
         self._path = path
         self.name = column
+        self._fits: dict[Any, int] = {}  # once it was seen that there is an entry for each row
         self.rows: Ragged | Array
-        if column in file.ragged_columns(path) or f"{column}_index" in file.names(path):
+        if column in file.ragged_columns(path) if ragged is None else ragged:
             self.rows = file.ragged(path, column)
         else:
             self.rows = file.lazy(f"{path}/{column}")
@@ -106,6 +111,8 @@ class Rows(Mapping[Any, Any]):
 
     def _whole(self) -> dict[Any, int]:
         """Return the number of the row of each id, of a column that has one entry for each."""
+        if self._fits:
+            return self._fits
         numbers = self._numbers()
         if len(self.rows) != len(numbers):
             raise BadFileError(
@@ -113,6 +120,7 @@ class Rows(Mapping[Any, Any]):
                 f"and the table {len(numbers)} rows",
                 hint="the file may be damaged: get it again",
             )
+        self._fits = numbers
         return numbers
 
     def _row(self, key: Any) -> int:

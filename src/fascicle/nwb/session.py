@@ -211,7 +211,9 @@ class NwbSession:
         BadFileError
             If it is harmed.
         """
-        return Rows(self.file, self._table_path(table), name)
+        path = self._table_path(table)
+        found: Rows = self.file.keep(f"rows {path} {name}", lambda: Rows(self.file, path, name))
+        return found
 
     def columns(self, table: str = "units") -> list[str]:
         """Return the names of all columns of a table, ragged ones among them."""
@@ -228,7 +230,14 @@ class NwbSession:
         BadFileError
             If they are harmed.
         """
-        return self.column("spike_times")
+        return self._spike_times()
+
+    def _spike_times(self) -> Rows:
+        def make() -> Rows:
+            return Rows(self.file, self._table_path("units"), "spike_times", ragged=True)
+
+        found: Rows = self.file.keep("rows of spikes", make)
+        return found
 
     # -- recordings ----------------------------------------------------------------------------
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from fascicle.errors import BadFileError, FascicleError, TruncatedFileError
 
@@ -37,14 +36,7 @@ class Trouble:
         return error
 
 
-@contextmanager
-def reading(
-    name: str,
-    path: str = "",
-    *,
-    trouble: Trouble | None = None,
-    why: Callable[[], str] | None = None,
-) -> Iterator[None]:
+class reading:
     """Turn what h5py raises into an error about one object of one file.
 
     Parameters
@@ -58,15 +50,34 @@ def reading(
     why : callable, optional
         Returns a hint, if there is one.
     """
-    try:
-        yield
-    except FascicleError:
-        raise
-    except HARM as error:
-        below = trouble.take() if trouble is not None else None
+
+    __slots__ = ("_name", "_path", "_trouble", "_why")
+
+    def __init__(
+        self,
+        name: str,
+        path: str = "",
+        *,
+        trouble: Trouble | None = None,
+        why: Callable[[], str] | None = None,
+    ) -> None:
+        self._name = name
+        self._path = path
+        self._trouble = trouble
+        self._why = why
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Raise what it is about, if anything was raised that h5py raises of harm."""
+        if error is None or isinstance(error, FascicleError) or not isinstance(error, HARM):
+            return
+        below = self._trouble.take() if self._trouble is not None else None
         if isinstance(below, FascicleError):
             raise below from error
-        raise harmed(name, path, below or error, hint=why() if why else "") from error
+        hint = self._why() if self._why else ""
+        raise harmed(self._name, self._path, below or error, hint=hint) from error
 
 
 def harmed(name: str, path: str, error: BaseException | str, *, hint: str = "") -> BadFileError:

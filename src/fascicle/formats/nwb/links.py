@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ _MOST_OBJECTS = 1_000_000
 _LIKELY = ("/general/extracellular_ephys", "/general/devices", "/acquisition", "/stimulus", "/")
 
 
+@functools.lru_cache(maxsize=4096)
 def clean(path: str) -> str:
     """Return a path from the root on, without a slash at its end."""
     return "/" + "/".join(part for part in path.split("/") if part and part != ".")

@@ -20,7 +20,7 @@ from fascicle.formats.nwb.claims import (
 )
 from fascicle.formats.nwb.guard import HARM, reading
 from fascicle.formats.nwb.links import Tree, clean
-from fascicle.formats.nwb.opening import Opened, again, open_place
+from fascicle.formats.nwb.opening import Forks, Opened, again, open_place
 
 if TYPE_CHECKING:
     import h5py
@@ -51,7 +51,6 @@ class ObjectFile:
         self._datasets: dict[str, h5py.Dataset] = {}
         self._facts: dict[str, Facts] = {}
         self._kept: dict[str, Any] = {}
-        self._pid = os.getpid()
         self._closed = False
         self._lock = threading.RLock()
 
@@ -89,7 +88,7 @@ class ObjectFile:
     @property
     def is_open(self) -> bool:
         """Whether the file is open in this process: one not opened yet, or closed, is not."""
-        return self._opened is not None and self._pid == os.getpid()
+        return self._opened is not None and self._opened.is_mine
 
     @property
     def version(self) -> str:
@@ -125,17 +124,16 @@ class ObjectFile:
         self._datasets.clear()
 
     def _open(self) -> Opened:
-        if self._opened is not None and self._pid == os.getpid():
+        if self._opened is not None and self._opened.forks == Forks.n:
             return self._opened
         with self._lock:
             if self._closed:
                 raise ValueError(f"{self.name} is closed")
-            if self._opened is not None and self._pid != os.getpid():
+            if self._opened is not None and not self._opened.is_mine:
                 self._forget()
                 self._opened.close()
                 self._opened = None
             if self._opened is None:
-                self._pid = os.getpid()
                 self._opened = open_place(self._place, self.name)
                 # Left open, libhdf5 would call back into an interpreter that is gone at exit.
                 weakref.finalize(self, self._opened.close)
@@ -220,7 +218,7 @@ class ObjectFile:
                     plan.set_chunk_cache(1, 0, 0.0)
                     del raw
                     raw = self._objects().open(path, plan)
-                found = self._datasets[path] = h5py.Dataset(raw)
+                found = self._datasets[path] = h5py.Dataset(raw, readonly=True)
             return found
 
     def facts(self, path: str) -> Facts:

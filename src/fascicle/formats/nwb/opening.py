@@ -29,6 +29,26 @@ _SLOTS = 4001
 _MOST_BEFORE = 1 << 20  # bytes of something else that a file may begin with
 
 
+class Forks:
+    """How many forks lie between this process and the first: cheaper to ask for than a number.
+
+    Attributes
+    ----------
+    n : int
+    """
+
+    n = 0
+
+    @classmethod
+    def count(cls) -> None:
+        """Count one; it is called in each child."""
+        cls.n += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=Forks.count)
+
+
 @dataclass(slots=True)
 class Opened:
     """A file that is open.
@@ -42,15 +62,15 @@ class Opened:
         Of NWB.
     trouble : Trouble
         What went wrong below libhdf5.
-    pid : int
-        Of the process that opened it.
+    forks : int
+        `Forks.n` of the process that opened it.
     """
 
     h5: h5py.File
     source: Bytes
     version: str
     trouble: Trouble
-    pid: int
+    forks: int
 
     def read(self, position: int, n: int) -> bytes:
         """Return bytes of the file, so many of them.
@@ -67,12 +87,17 @@ class Opened:
         """Length of the file in bytes."""
         return self.source.size
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether this process opened it, rather than one that it was forked from."""
+        return self.forks == Forks.n
+
     def close(self) -> None:
         """Close it, and what its bytes come from; a fork leaves the latter to its parent."""
         try:
             self.h5.close()
         finally:
-            if self.pid == os.getpid():
+            if self.is_mine:
                 self.source.close()
 
 
@@ -136,7 +161,7 @@ def _open(source: Bytes, name: str) -> Opened:
     with reading(name, trouble=trouble):
         _check_signature(source, name)
         h5 = h5py.File(Watched(source, trouble), "r", rdcc_nbytes=_CHUNKS, rdcc_nslots=_SLOTS)
-    return Opened(h5, source, "", trouble, os.getpid())
+    return Opened(h5, source, "", trouble, Forks.n)
 
 
 def _check_signature(source: Bytes, name: str) -> None:

@@ -34,6 +34,7 @@ class Ragged(Sequence[Any]):
         self._file = file
         self.path = path
         self.indexes = tuple(indexes)
+        self._known: dict[int, np.ndarray[Any, Any]] = {}
 
     def __repr__(self) -> str:
         return f"<Ragged {self.path}, {len(self):,} rows>"
@@ -106,11 +107,10 @@ class Ragged(Sequence[Any]):
         if isinstance(row, slice):
             return self.rows(range(*row.indices(len(self))))
         row = self._row(row)
-        ends = self.ends
-        begin, end = self._begin(ends, row), int(ends[row])
         if len(self.indexes) > 1:
             return self._nested(row)
-        return self._file.array(self.path, slice(begin, end))
+        ends = self.ends
+        return self._file.array(self.path, slice(self._begin(ends, row), int(ends[row])))
 
     def __iter__(self) -> Iterator[Any]:
         for row in range(len(self)):
@@ -136,18 +136,18 @@ class Ragged(Sequence[Any]):
         return int(ends[row - 1]) if row else 0
 
     def _row(self, row: int) -> int:
-        number, n = operator.index(row), len(self)
+        number, n = operator.index(row), len(self.ends)
         if not -n <= number < n:
             raise IndexError(f"row {number} of {self.path}, which has {n}")
         return number % n
 
     def _ends(self, level: int) -> np.ndarray[Any, Any]:
-        path = self.indexes[level]
-        below = self.indexes[level - 1] if level else self.path
-        found: np.ndarray[Any, Any] = self._file.keep(
-            f"ends {path} of {below}", lambda: self._checked(path, below)
-        )
-        return found
+        if level not in self._known:
+            path = self.indexes[level]
+            below = self.indexes[level - 1] if level else self.path
+            key = f"ends {path} of {below}"
+            self._known[level] = self._file.keep(key, lambda: self._checked(path, below))
+        return self._known[level]
 
     def _checked(self, path: str, below: str) -> np.ndarray[Any, Any]:
         import numpy as np
