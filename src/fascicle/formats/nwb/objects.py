@@ -30,6 +30,18 @@ Place: TypeAlias = "str | os.PathLike[str] | Callable[[], BinaryIO]"
 
 _SMALL = 8 << 20  # bytes of an array that is worth to be fetched before it is asked for
 
+#: Files of this process: a lock that another thread holds while it forks stays locked in the child.
+_FILES: weakref.WeakSet[ObjectFile] = weakref.WeakSet()
+
+
+def _unlock() -> None:
+    for file in list(_FILES):
+        file._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
 
 class ObjectFile:
     """Opening, closing and forking of a file, its objects by path, and their attributes.
@@ -53,6 +65,7 @@ class ObjectFile:
         self._kept: dict[str, Any] = {}
         self._closed = False
         self._lock = threading.RLock()
+        _FILES.add(self)
 
     # -- opening and closing -------------------------------------------------------------------
 
