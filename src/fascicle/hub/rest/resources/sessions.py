@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F, FloatField
+from django.db.models import Exists, F, FloatField, OuterRef
 from django.db.models.functions import Cast
 
 from fascicle.hub.models import Dataset, Session
@@ -33,32 +33,36 @@ from fascicle.hub.rest.resources.within import (
 )
 
 
+def _with(rows: Any, datasets: Any) -> Any:
+    """Keep sessions that have one of some datasets.
+
+    Asked of each session rather than as a list of them: SQLite would begin with that list, which is
+    long where there are millions of datasets, whatever else narrows the search.
+    """
+    return rows.filter(Exists(datasets.order_by().filter(session=OuterRef("pk"))))
+
+
 def _dataset_types(rows: Any, text: str) -> Any:
     for key in of_types(text):
-        owners = Dataset.objects.filter(dataset_type=key, session__isnull=False)
-        rows = rows.filter(pk__in=owners.order_by().values("session"))
+        rows = _with(rows, Dataset.objects.filter(dataset_type=key))
     return rows
 
 
 def _datasets(rows: Any, text: str, dataset_qc_lte: str = "") -> Any:
     for name in items_of("datasets", text):
-        owners = Dataset.objects.filter(
-            name=name, online=True, qc__lte=worst(dataset_qc_lte), session__isnull=False
-        )
-        rows = rows.filter(pk__in=owners.order_by().values("session"))
+        found = Dataset.objects.filter(name=name, online=True, qc__lte=worst(dataset_qc_lte))
+        rows = _with(rows, found)
     return rows
 
 
 def _dataset(rows: Any, text: str, dataset_qc_lte: str = "") -> Any:
-    for owners in having(text, dataset_qc_lte):
-        inside = owners.filter(session__isnull=False)
-        rows = rows.filter(pk__in=inside.values("session"))
+    for found in having(text, dataset_qc_lte):
+        rows = _with(rows, found)
     return rows
 
 
 def _dataset_qc(rows: Any, text: str) -> Any:
-    owners = Dataset.objects.filter(qc__lte=quality("dataset_qc_lte", text), session__isnull=False)
-    return rows.filter(pk__in=owners.order_by().values("session"))
+    return _with(rows, Dataset.objects.filter(qc__lte=quality("dataset_qc_lte", text)))
 
 
 def _performance(name: str, lookup: str) -> Filter:
