@@ -75,8 +75,8 @@ _HOMES = {
 }
 _MODULES = frozenset(
     {
-        *("alf", "analysis", "archives", "atlas", "catalogue", "errors", "load"),
-        *("projects", "releases", "transfer"),
+        *("alf", "allen", "analysis", "archives", "atlas", "catalogue", "errors", "load"),
+        *("nwb", "projects", "releases", "transfer"),
     }
 )
 
