@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import fascicle
 from fascicle.allen import BehaviorEcephysSession, BehaviorSession, VBNBehaviorSession
 from fascicle.demo.release import make_release
 from fascicle.errors import (
@@ -275,6 +276,19 @@ def test_a_folder_that_cannot_be_written(cache: Cache, recording: int) -> None:
     mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"'
     printed = in_a_mount(mount, READ_ONLY, cache._versions.store.root, recording)
     assert printed.strip() == "True ['here']"
+
+
+def test_what_was_used_is_recorded(cache: Cache, recording: int, tmp_path: Path) -> None:
+    """Files that are read by ranges count as used, like those that are brought here."""
+    with fascicle.recording() as streamed:
+        cache.get_ecephys_session(recording, stream=True)
+    with fascicle.recording() as brought:
+        cache.get_ecephys_session(recording)
+    file_hash = cache.manifest.data_files[cache.file_id("ecephys_sessions", recording)].file_hash
+    for record in (streamed, brought):
+        assert file_hash in {use.hash for use in record.uses}
+    lock = streamed.lock(tmp_path / "used.lock")
+    assert file_hash in lock.read_text()
 
 
 # -- many -----------------------------------------------------------------------------------------

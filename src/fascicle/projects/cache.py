@@ -199,7 +199,10 @@ class ProjectCache(VersionedCache):
 
         frame, about = self.get_table(table), self.config.table(table)
         if record not in frame.index:
-            raise RecordNotFound(f"{table} has no {frame.index.name} {record}")
+            raise RecordNotFound(
+                f"{table} has no {frame.index.name} {record}",
+                hint=f"get_table({table!r}) has them all",
+            )
         row: Any = frame.loc[record]
         if getattr(row, "ndim", 1) > 1:
             raise RecordNotFound(f"{table} has {len(row)} rows of {frame.index.name} {record}")
