@@ -374,3 +374,14 @@ def test_nothing_but_files_of_this_moment(folder: Path) -> None:
     late = Store(folder).update(merger.merge)
     assert report.removed == 0
     assert {f"{SESSION}/n.times.npy", "s3/2020-01-01/001/n.times.npy"} < set(files(late))
+
+
+def test_a_folder_of_nwb_files_needs_no_index(tmp_path: Path) -> None:
+    file = tmp_path / "sub-1" / "sub-1_ses-1.nwb"
+    file.parent.mkdir()
+    file.write_bytes(b"some recording")
+    with pytest.raises(CatalogueError, match=r"need no index[\s\S]*fascicle\.open"):
+        index(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["sub-1"]  # nothing was written
+    put(tmp_path, "lab/Subjects/mouse/2024-01-02/001/alf/trials.choice.npy")
+    assert index(tmp_path).n_datasets == 1  # a folder of ALF files with NWB files among them

@@ -9,7 +9,7 @@ from typing import Any
 from fascicle.alf import spec
 from fascicle.catalogue.query import Catalogue
 from fascicle.catalogue.report import IndexReport
-from fascicle.catalogue.scan import scan
+from fascicle.catalogue.scan import Listing, scan
 from fascicle.catalogue.store import Store
 from fascicle.errors import CatalogueError
 
@@ -53,7 +53,7 @@ def index(
     Raises
     ------
     CatalogueError
-        The folder is not there or cannot be written.
+        The folder is not there or cannot be written, or holds NWB files and no ALF files.
     """
     store = Store(folder, tables_dir=tables_dir)
     if not store.root.is_dir():
@@ -69,6 +69,11 @@ def index(
     listing = scan(store.root)
     clock.lap("scan")
     report.rejected = listing.rejected
+    if store.current_on_disk() is None and _is_of_nwb(listing):
+        raise CatalogueError(
+            f"{store.root} holds NWB files and no ALF files: they need no index",
+            hint=f"fascicle.open({str(folder)!r}) and --in {folder} take the folder as it is",
+        )
     wanted = {"digest": listing.digest, "hashed": hash_files, "regions": regions, "lab": lab or ""}
     if new_ids or not _unchanged(store, wanted, report):
         from fascicle.catalogue.merge import Merger
@@ -101,6 +106,10 @@ class Clock:
         now = time.perf_counter()
         self.seconds[name] = self.seconds.get(name, 0.0) + now - self.last
         self.last = now
+
+
+def _is_of_nwb(listing: Listing) -> bool:
+    return not listing.n_files and any(path.endswith(".nwb") for path, _ in listing.rejected)
 
 
 def _unchanged(store: Store, wanted: dict[str, Any], report: IndexReport) -> bool:
