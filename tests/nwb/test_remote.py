@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import pickle
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +28,8 @@ from fascicle.errors import (
     ServerError,
     TransferError,
 )
+from fascicle.formats.nwb import NwbFile
+from fascicle.formats.nwb.collecting import no_collecting
 from fascicle.testing import S3Server
 from fascicle.testing.gate import Gate
 from fascicle.transfer import Access, Source
@@ -85,6 +90,40 @@ def test_what_is_large_comes_in_parts_at_once(long: Path, serve, server, quick, 
         everywhere = session.spike_times.all()
         assert all(np.array_equal(everywhere[u], truth.spike_times[u]) for u in (1, 200, 399))
     truth.close()
+
+
+class Elsewhere(io.FileIO):
+    """A file whose bytes another thread brings, in which garbage could be collected."""
+
+    collected: list[bool]
+
+    def readinto(self, buffer: Any, /) -> int:
+        def bring() -> None:
+            self.collected.append(gc.isenabled())
+
+        thread = threading.Thread(target=bring)
+        thread.start()
+        thread.join()
+        return super().readinto(buffer)
+
+
+def test_no_garbage_is_collected_while_another_thread_brings_bytes(long: Path) -> None:
+    """Garbage of h5py's would wait for the lock that the reader holds, and the reader for it."""
+    Elsewhere.collected = []
+    with NwbFile(lambda: Elsewhere(long), name="elsewhere") as file:
+        assert file.array("/units/id").size == 400
+    assert Elsewhere.collected and not any(Elsewhere.collected)
+    assert gc.isenabled()
+    with no_collecting(), no_collecting():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with no_collecting():
+            pass
+        assert not gc.isenabled()  # as it was
+    finally:
+        gc.enable()
 
 
 def test_time_slices_read_little(long: Path, serve, quick) -> None:

@@ -18,6 +18,7 @@ from fascicle.formats.nwb.claims import (
     stretches,
     takes_parts,
 )
+from fascicle.formats.nwb.collecting import no_collecting
 from fascicle.formats.nwb.guard import HARM, reading
 from fascicle.formats.nwb.links import Tree, clean
 from fascicle.formats.nwb.opening import Forks, Opened, again, open_place
@@ -360,7 +361,7 @@ class ObjectFile:
         if bring is None:
             return
         path = clean(path)
-        with self._lock:
+        with no_collecting(), self._lock:
             bring((at, at + HEADER) for at in self._objects().addresses(path, names))
             spans: list[tuple[int, int]] = []
             for name in names:

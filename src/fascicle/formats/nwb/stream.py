@@ -10,6 +10,7 @@ import os
 import threading
 from typing import Any, BinaryIO, Protocol, cast
 
+from fascicle.formats.nwb.collecting import no_collecting
 from fascicle.formats.nwb.guard import Trouble
 from fascicle.formats.nwb.heaps import HeapWatch
 
@@ -73,7 +74,7 @@ class StreamBytes:
 
     def read_at(self, position: int, view: memoryview) -> int:
         """Read into a buffer; return how many bytes there were."""
-        with self._lock:
+        with no_collecting(), self._lock:
             self.stream.seek(position)
             return int(cast(Any, self.stream).readinto(view) or 0)
 
