@@ -68,6 +68,7 @@ def test_lists_are_of_literals(raw: str, value: Any) -> None:
         ("a__in,[1+1]", "comma"),
         ("a__in,[(lambda: 1)()]", "quoted"),
         ("a__in,['\\x41']", "escape"),
+        ("a,\ud800", "half a character"),
         (",1", "no field"),
         ("~,1", "no field"),
         ("a____b,1", "no field"),

@@ -85,10 +85,13 @@ def parse(text: str) -> list[Term]:
     Raises
     ------
     SearchTermError
-        If a value is missing, a field stands twice, or a list is not one of literals.
+        If a value is missing, a field stands twice, a list is not one of literals, or there is a
+        character that is none.
     """
     if not text.strip():
         return []
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise _fail("half a character is in it, which no database has")
     parts = split(text)
     if len(parts) % 2:
         raise _fail(f"fields and values come in pairs, and there are {len(parts)} parts")
