@@ -38,7 +38,7 @@ _METRICS = [
 #: What is compared with a bound: units without a value fail any comparison.
 _BOUNDED = ("amplitude_cutoff", "presence_ratio", "isi_violations")
 #: Bytes that are read at first, and at most, ahead of units that are asked for in their order.
-_AHEAD, _AHEAD_MOST = 1 << 20, 64 << 20
+_AHEAD, _AHEAD_MOST = 1 << 20, 512 << 20
 
 #: Whether units without a metric stay unless that metric is filtered by, or go in any case.
 NanMetrics: TypeAlias = Literal["keep", "drop"]

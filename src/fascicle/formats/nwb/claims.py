@@ -41,6 +41,8 @@ class Facts:
         Bytes that a value takes when read.
     chunk : int
         Bytes of a chunk that has to be unpacked for any value; 0 where there is none.
+    begin : int
+        Where in the file numbers lie one after another as memory has them; -1 where they do not.
     """
 
     dtype: np.dtype[Any]
@@ -48,6 +50,7 @@ class Facts:
     shape: tuple[int, ...]
     itemsize: int
     chunk: int
+    begin: int = -1
 
     @property
     def nbytes(self) -> int:
@@ -87,7 +90,7 @@ def facts_of(dataset: h5py.Dataset, *, size: int) -> Facts:
     if plan.get_external_count():
         raise ValueError("its values lie in another file, which is not followed")
     n = math.prod(shape)
-    chunk = 0
+    chunk, straight = 0, -1
     if layout == h5py.h5d.CHUNKED:
         chunk = math.prod(plan.get_chunk()) * max(stored_item, 1)
         if not plan.get_nfilters():
@@ -102,7 +105,10 @@ def facts_of(dataset: h5py.Dataset, *, size: int) -> Facts:
                 )
             if begin + n * stored_item > size:
                 raise ValueError("it lies past the end of the file")
-    return Facts(dtype, kind, shape, _TAKES.get(kind, max(dtype.itemsize, 1)), chunk)
+            if kind == "plain" and dtype.kind in "iuf" and shape:
+                same = kept_as.equal(h5py.h5t.py_create(dtype))
+                straight = begin if same else -1
+    return Facts(dtype, kind, shape, _TAKES.get(kind, max(dtype.itemsize, 1)), chunk, straight)
 
 
 def takes_parts(found: Any) -> bool:
