@@ -90,7 +90,10 @@ def update(readme: Path, results: Path) -> None:
         raise ValueError(f"{readme} has no {BEGIN.strip()} and {END}")
     files = [results / "latest.json", *sorted(results.glob("latest-*.json"))]
     runs = [json.loads(file.read_text()) for file in files]
-    readme.write_text(before + BEGIN + table(runs, [f.stem for f in files]) + END + after)
+    runs, files = zip(
+        *sorted(zip(runs, files, strict=True), key=lambda p: p[0]["date"]), strict=True
+    )
+    readme.write_text(before + BEGIN + table(list(runs), [f.stem for f in files]) + END + after)
 
 
 def table(runs: list[dict[str, Any]], names: list[str]) -> str:
