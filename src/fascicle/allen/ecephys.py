@@ -306,17 +306,41 @@ class BehaviorEcephysSession(VBNBehaviorSession):
 
     @property
     def spike_times(self) -> UnitArrays:
-        """The spikes of each unit in seconds, by its id: read as they are asked for."""
+        """The spikes of each unit in seconds, float64 (n_spikes,), by its id.
+
+        They are read as they are asked for.
+
+        Raises
+        ------
+        BadFileError
+            If the table of units is harmed.
+        """
         return self._units.arrays("spike_times")
 
     @property
     def spike_amplitudes(self) -> UnitArrays:
-        """The amplitudes of each unit's spikes in volts, by its id: read as they are asked for."""
+        """The amplitudes of each unit's spikes in volts, float64 (n_spikes,), by its id.
+
+        They are read as they are asked for.
+
+        Raises
+        ------
+        BadFileError
+            If the table of units is harmed.
+        """
         return self._units.arrays("spike_amplitudes")
 
     @property
     def mean_waveforms(self) -> UnitArrays:
-        """The mean waveform of each unit by its id: (channels, samples), read as asked for."""
+        """The mean waveform of each unit, float64 (n_channels, n_samples), by its id.
+
+        They are read as they are asked for, and in the unit of the file, whose attribute says volts.
+
+        Raises
+        ------
+        BadFileError
+            If the table of units is harmed.
+        """
         return self._units.arrays("waveform_mean")
 
     # -- light ------------------------------------------------------------------------------------

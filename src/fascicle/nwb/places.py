@@ -6,11 +6,10 @@ import os
 from pathlib import Path
 
 from fascicle.formats.nwb import NwbFile
+from fascicle.formats.nwb.claims import MOST_CLAIMED
 from fascicle.nwb.remote import BLOCK, CACHE, RemotePlace
 from fascicle.nwb.session import NwbSession
 from fascicle.transfer import Access, Limits, Source
-
-_MOST_CLAIMED = 256 << 20
 
 
 def read(
@@ -22,7 +21,7 @@ def read(
     limits: Limits | None = None,
     block_size: int = BLOCK,
     cache_size: int = CACHE,
-    max_claim: int | None = _MOST_CLAIMED,
+    max_claim: int | None = MOST_CLAIMED,
 ) -> NwbSession:
     """Open an NWB file as a session; no more of it is read than is asked for.
 
@@ -91,11 +90,19 @@ def open_file(
     limits: Limits | None = None,
     block_size: int = BLOCK,
     cache_size: int = CACHE,
-    max_claim: int | None = _MOST_CLAIMED,
+    max_claim: int | None = MOST_CLAIMED,
 ) -> NwbFile:
     """Return an NWB file that is opened when it is first asked for something.
 
-    Parameters are those of `read`.
+    Parameters
+    ----------
+    place, version, endpoint, access, limits, block_size, cache_size, max_claim
+        As for `read`.
+
+    Returns
+    -------
+    NwbFile
+        What is wrong with the address or the file is told when it is first asked for something.
     """
     source = _source(place, version)
     local = source.local_path()
