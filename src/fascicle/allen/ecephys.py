@@ -334,7 +334,7 @@ class BehaviorEcephysSession(VBNBehaviorSession):
     def mean_waveforms(self) -> UnitArrays:
         """The mean waveform of each unit, float64 (n_channels, n_samples), by its id.
 
-        They are read as they are asked for, and in the unit of the file, whose attribute says volts.
+        They are read as they are asked for, in the unit of the file, whose attribute says volts.
 
         Raises
         ------
