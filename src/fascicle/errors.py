@@ -503,3 +503,22 @@ class OutdatedManifestWarning(UserWarning):
 
 class MissingLocalManifestWarning(UserWarning):
     """A cache folder has files, but no record of what they are."""
+
+
+# -- conversion to NWB --------------------------------------------------------------------------
+
+
+class MetadataError(FascicleError, ValueError):
+    """A metadata document lacks something, or says something that cannot be."""
+
+    kind = "metadata"
+
+
+class ConversionError(FascicleError, ValueError):
+    """A session cannot be converted as it is."""
+
+    kind = "conversion"
+
+
+class ConversionWarning(UserWarning):
+    """Something of a session is not in the NWB file as one might expect."""

@@ -1,0 +1,49 @@
+"""The parts of a conversion: each offers entries for what a session has, and builds them.
+
+A part is a module with two functions::
+
+    def offer(source: Source, document: Mapping[str, Any]) -> list[Entry]
+    def build(draft: Draft, entry: Entry) -> None
+
+`offer` looks at the names of the datasets, and as little as possible at their values (``document``
+has the sections ``session``, ``subject`` and ``probes``); what it returns stands in the metadata
+document, where users edit it. `build` makes the NWB object of one entry, says with ``draft.took``
+where each dataset went, and with ``draft.fill`` what fills the large arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fascicle.nwb.writing.entries import Entry
+    from fascicle.nwb.writing.source import Source
+
+#: In the order in which they offer and build: what others refer to comes first, and what takes
+#: whatever nobody took comes last.
+PARTS = (
+    "probes",  # devices, groups, electrodes, trajectories, places in the brain
+    "units",
+    "trials",
+    "wheel",  # position, movements, kinematics
+    "events",  # licks, digital lines of the nidq
+    "cameras",  # times, pose, pupil, motion energy
+    "passive",  # passive protocol, epochs
+    "audio",  # spectrogram
+    "video",  # external files
+    "raw",  # AP, LF and nidq recordings
+    "other",  # any other object, under its own name
+)
+
+
+def part(name: str) -> ModuleType:
+    """Return the module of a part."""
+    return import_module(f"{__name__}.{name}")
+
+
+def offer_all(source: Source, document: Mapping[str, Any]) -> list[Entry]:
+    """Return the entries for all that a session has."""
+    return [entry for name in PARTS for entry in part(name).offer(source, document)]
