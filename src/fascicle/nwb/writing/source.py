@@ -93,7 +93,7 @@ class Source:
 
     @cached_property
     def others(self) -> list[str]:
-        """Datasets that are left aside: other revisions than the default, failed quality control."""
+        """Datasets left aside: other revisions than the default, failed quality control."""
         return sorted(set(self.session.datasets.rel_paths) - {file.path for file in self.files})
 
     def find(
