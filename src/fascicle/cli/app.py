@@ -107,7 +107,7 @@ def _close_quietly() -> None:
 @click.version_option(__version__, "-V", "--version", message="fascicle %(version)s")
 @debug_option
 def fascicle() -> None:
-    """Find, get, load and release neurophysiology recordings.
+    """Find, get, load, convert and release neurophysiology recordings.
 
     \b
     Examples:
@@ -116,6 +116,7 @@ def fascicle() -> None:
       fascicle find --region TH --dataset spikes   sessions with spikes from the thalamus
       fascicle load EID trials --to trials.csv     one object of one session as a table
       fascicle get EID --dataset spikes --to DIR   files of a session, from any archive
+      fascicle convert EID --to DIR                a session as an NWB file
       fascicle release create DIR --version 1.0.0 --to s3://bucket/project
       fascicle serve ~/data                        a lab's database, for any client of Alyx
 
@@ -129,6 +130,7 @@ def _add_commands() -> None:
     from fascicle.cli import (
         cache,
         cite,
+        convert,
         demo,
         find,
         get,
@@ -150,6 +152,7 @@ def _add_commands() -> None:
         show.ls,
         show.info,
         load.load,
+        convert.convert,
         verify.verify,
         release.release,
         cache.cache,

@@ -146,7 +146,7 @@ def _plan(
     terms = search_terms({name: options.pop(name) for name in NAMES})
     datasets = list(options.pop("datasets"))
     options["replace"] = options.pop("replaces")
-    words = list(_words(what))
+    words = list(words_of(what))
     if not (words or terms or places):
         raise click.UsageError("say what: a session, a release, an address, or --in and a search")
     asked = {"datasets": datasets or None, "to": to, **options}
@@ -166,7 +166,8 @@ def _plan(
     return fascicle.get(wanted or list(chosen(places)), **asked)
 
 
-def _words(what: Sequence[str]) -> Iterator[str]:
+def words_of(what: Sequence[str]) -> Iterator[str]:
+    """Go through the words of a command, with the lines of stdin in place of ``-``."""
     for word in what:
         if word == "-":
             yield from filter(None, (line.strip() for line in sys.stdin))
