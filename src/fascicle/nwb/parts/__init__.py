@@ -45,5 +45,11 @@ def part(name: str) -> ModuleType:
 
 
 def offer_all(source: Source, document: Mapping[str, Any]) -> list[Entry]:
-    """Return the entries for all that a session has."""
-    return [entry for name in PARTS for entry in part(name).offer(source, document)]
+    """Return the entries for all that a session has.
+
+    Each part sees what those before it offer, as ``document["objects"]``: the last takes the rest.
+    """
+    entries: list[Entry] = []
+    for name in PARTS:
+        entries += part(name).offer(source, {**document, "objects": list(entries)})
+    return entries
