@@ -275,3 +275,12 @@ def test_cut_short(recording: Path, tmp_path: Path) -> None:
     path.write_bytes(recording.read_bytes()[:-10])  # after it was opened
     with pytest.raises(TruncatedFileError, match="ends within chunk"):
         array[-1]
+
+
+def test_goes_through_all_chunks(recording: Path, counts: np.ndarray) -> None:
+    array = open_cbin(recording)
+    found = list(array.blocks())
+    assert [start for start, _ in found] == [0, 500, 1000, 1500, 2000, 2500]
+    np.testing.assert_array_equal(np.concatenate([rows for _, rows in found]), counts)
+    assert not found[0][1].flags.writeable
+    assert [start for start, _ in array.blocks(1100)] == [1000, 1500, 2000, 2500]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 import threading
-import zlib
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from ..errors import (
 from . import sglx
 from .layout import HINT, Layout, flat_layout, packed_layout
 from .text import read_json
+from .unpack import DamagedError, inflate, summed
 
 _KEPT = 3  # decoded chunks in memory: 23 MB each for a Neuropixels probe
 _UUID = re.compile(r"\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -204,6 +205,28 @@ class CbinArray:
         words: np.ndarray[Any, Any] = self[start:stop, analog:].astype(np.uint16)
         return words[:, 0] if words.shape[1] == 1 else words
 
+    def blocks(self, start: int = 0) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+        """Go through all samples, one chunk after the other, each decoded once and not kept.
+
+        Parameters
+        ----------
+        start : int
+            The chunk of this sample is the first.
+
+        Yields
+        ------
+        tuple of int and numpy.ndarray
+            Number of the chunk's first sample, and its samples: (samples, channels), read-only.
+
+        Raises
+        ------
+        TruncatedFileError, BadFileError
+            A chunk cannot be decoded.
+        """
+        bounds = self._layout.bounds
+        for number in range(max(bisect_right(bounds, start) - 1, 0), len(bounds) - 1):
+            yield bounds[number], self._decode(number)
+
     def _keys(self, key: Any) -> tuple[Any, Any]:
         rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, slice(None))
         if isinstance(key, tuple) and len(key) != 2:
@@ -274,8 +297,8 @@ class CbinArray:
             )
         if layout.packed:
             try:
-                data = zlib.decompressobj().decompress(data, want + 1)
-            except zlib.error as error:
+                data = inflate(data, want + 1)
+            except DamagedError as error:
                 raise BadFileError(
                     f"{self.path}: chunk {number} is damaged: {error}", hint=HINT
                 ) from None
@@ -288,12 +311,7 @@ class CbinArray:
         chunk = np.frombuffer(data, layout.dtype).reshape(
             (samples, layout.n_channels), order="F" if layout.order == "F" else "C"
         )
-        # Sums of int16 wrap around just as the differences did.
-        if layout.spatial_diff:
-            chunk = np.cumsum(chunk, axis=1, dtype=layout.dtype)
-        if layout.time_diff:
-            chunk = np.cumsum(chunk, axis=0, dtype=layout.dtype)
-        chunk = np.ascontiguousarray(chunk)
+        chunk = summed(chunk, in_time=layout.time_diff, in_space=layout.spatial_diff)
         chunk.flags.writeable = False  # it is shared by all who index
         return chunk
 
