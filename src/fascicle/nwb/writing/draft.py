@@ -90,6 +90,8 @@ class Draft:
         Label of each probe to its ElectrodeGroup.
     shared : dict
         Objects that several parts use, by a name that they agree on: the times of a camera.
+    beside : list of (Path, str)
+        Files that are to lie beside the NWB file, and their paths relative to its folder: videos.
     """
 
     nwb: Any
@@ -103,6 +105,7 @@ class Draft:
     electrodes: dict[str, range] = field(default_factory=dict)
     groups: dict[str, Any] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
+    beside: list[tuple[Path, str]] = field(default_factory=list)
 
     # -- objects ---------------------------------------------------------------------------------
 

@@ -50,7 +50,9 @@ class Later:
         self.shape = tuple(int(n) for n in shape)
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self.shuffle = shuffle and self.dtype.itemsize > 1
-        self.chunks = tuple(chunks) if chunks else self._by_rows()
+        sizes = tuple(chunks) if chunks else self._by_rows()
+        # HDF5 wants no chunk of nothing, and h5py none beyond the edge.
+        self.chunks = tuple(max(1, min(c, n)) for c, n in zip(sizes, self.shape, strict=True))
 
     def _by_rows(self) -> tuple[int, ...]:
         per_row = self.dtype.itemsize

@@ -1,0 +1,221 @@
+"""A file that appears under its name only when it is whole."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fascicle.errors import ConversionError, FascicleError, NotEnoughDisk, WouldReplace
+
+#: Seconds after which a part file is a leftover, whoever writes it: one that is written is younger.
+STALE = 24 * 3600
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+
+
+class Landing:
+    """Where a file is written before it gets its name.
+
+    Parameters
+    ----------
+    target : Path
+        Its name in the end.
+    overwrite : bool
+        Replace what is there.
+
+    Attributes
+    ----------
+    target : Path
+    part : Path
+        Beside it, hidden: the file so far.
+
+    Examples
+    --------
+    ::
+
+        with Landing(target) as landing:
+            ...  # write landing.part
+            landing.land()
+    """
+
+    def __init__(self, target: Path, *, overwrite: bool = False) -> None:
+        self.target = target
+        self.overwrite = overwrite
+        self._begin = f".{_short(target.name)}.{_here()}"
+        self.part = target.with_name(f"{self._begin}.{os.getpid()}.{secrets.token_hex(4)}.part")
+        self._beside: list[tuple[Path, Path]] = []
+
+    def refuse_existing(self) -> None:
+        """Refuse to replace a file, unless that was asked for.
+
+        Raises
+        ------
+        WouldReplace
+            If there is one.
+        ConversionError
+            If there is a folder of that name.
+        """
+        if self.target.is_dir():
+            raise ConversionError(f"{self.target} is a folder", hint="name a file in it")
+        if not self.overwrite and os.path.lexists(self.target):
+            raise WouldReplace(
+                f"{self.target} is there already",
+                hint="overwrite=True (on the command line --overwrite) replaces it",
+            )
+
+    def __enter__(self) -> Landing:
+        self.refuse_existing()
+        with said(self.target):
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            self.sweep()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for path in (self.part, *(part for part, _ in self._beside)):
+            path.unlink(missing_ok=True)
+
+    def copy(self, file: Path, to: Path) -> None:
+        """Copy a file that is to lie beside the target; it gets its name when the target does.
+
+        Raises
+        ------
+        WouldReplace
+            If another file has that name.
+        """
+        if os.path.lexists(to) and not self.overwrite:
+            if _same(file, to):
+                return
+            raise WouldReplace(f"{to} is there already", hint="overwrite=True replaces it")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        part = to.with_name(
+            f".{_short(to.name)}.{_here()}.{os.getpid()}.{secrets.token_hex(4)}.part"
+        )
+        self._beside.append((part, to))
+        shutil.copyfile(file, part)
+        _sync(part)
+
+    def land(self) -> None:
+        """Give the file its name, and those beside it.
+
+        Raises
+        ------
+        WouldReplace
+            If there is a file of that name by now.
+        """
+        _sync(self.part)
+        for part, to in self._beside:
+            part.replace(to)
+        if self.overwrite:
+            self.part.replace(self.target)
+        else:
+            self._link()
+        _sync(self.target.parent)
+
+    def _link(self) -> None:
+        """Take the name only if nobody has: a second process may make the same file."""
+        try:
+            os.link(self.part, self.target)
+        except FileExistsError:
+            self.refuse_existing()
+            raise
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            self.refuse_existing()
+            self.part.replace(self.target)
+
+    def sweep(self) -> None:
+        """Remove what processes left that were killed while they wrote this target."""
+        pattern = re.compile(
+            re.escape(f".{_short(self.target.name)}.") + r"(.+)\.(\d+)\.[0-9a-f]{8}\.part"
+        )
+        for path in self.target.parent.iterdir():
+            found = pattern.fullmatch(path.name)
+            if found and path != self.part and _is_left(path, found[1], int(found[2])):
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def said(target: Path) -> Iterator[None]:
+    """Say what it means that a file cannot be written.
+
+    Raises
+    ------
+    NotEnoughDisk
+        If there is no room.
+    ConversionError
+        If the place cannot be written to.
+    """
+    try:
+        yield
+    except FascicleError:
+        raise
+    except OSError as error:
+        number = error.errno or _errno_of(str(error))
+        if number in _NO_ROOM:
+            raise NotEnoughDisk(
+                f"no room on the disk for {target}: {os.strerror(number)}",
+                hint="free some, or convert to another disk; nothing was left behind",
+            ) from error
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            raise ConversionError(
+                f"{target} cannot be written: {os.strerror(number)}",
+                hint="name a folder that you may write to",
+            ) from error
+        raise
+
+
+def _errno_of(text: str) -> int:
+    """Return the number that libhdf5 puts into its messages, 0 if there is none."""
+    found = re.search(r"errno = (\d+)", text)
+    return int(found[1]) if found else 0
+
+
+def _short(name: str) -> str:
+    """Return a name, or where it is long its beginning and a checksum: file systems take 255."""
+    if len(os.fsencode(name)) <= 120:
+        return name
+    return f"{name[:24]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+
+
+def _here() -> str:
+    return re.sub(r"[^0-9A-Za-z-]", "-", socket.gethostname())[:60] or "host"
+
+
+def _is_left(path: Path, host: str, pid: int) -> bool:
+    """Return whether the process that wrote a part file is gone."""
+    if host == _here() and pid != os.getpid():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass  # it lives, and is another user's
+    try:
+        return time.time() - path.stat().st_mtime > STALE
+    except FileNotFoundError:
+        return False
+
+
+def _same(one: Path, other: Path) -> bool:
+    first, second = one.stat(), other.stat()
+    return os.path.samestat(first, second) or (
+        first.st_size == second.st_size and first.st_mtime_ns == second.st_mtime_ns
+    )
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
