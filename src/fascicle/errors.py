@@ -515,9 +515,16 @@ class MetadataError(FascicleError, ValueError):
 
 
 class ConversionError(FascicleError, ValueError):
-    """A session cannot be converted as it is."""
+    """A session cannot be converted as it is.
+
+    Attributes
+    ----------
+    report : fascicle.nwb.report.Report or None
+        What was done until then, and what the checks found.
+    """
 
     kind = "conversion"
+    report: Any = None
 
 
 class ConversionWarning(UserWarning):
