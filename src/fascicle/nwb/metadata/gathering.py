@@ -1,0 +1,78 @@
+"""Facts from several places, the first that says something being right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fascicle.nwb.metadata.fields import plain
+
+
+@dataclass(slots=True)
+class Facts:
+    """What has been found out of a session so far.
+
+    Places are asked in the order of how far they are believed: what was said first stays.
+
+    Attributes
+    ----------
+    session, subject : dict
+        By the fields of the document.
+    probes : dict
+        By label.
+    weighings : list of dict
+        ``date_time`` and ``weight`` (g), as a database has them.
+    reference_weight : float or None
+        In grams.
+    narrative : str
+        What somebody wrote of the session.
+    """
+
+    session: dict[str, Any] = field(default_factory=dict)
+    subject: dict[str, Any] = field(default_factory=dict)
+    probes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    weighings: list[Any] = field(default_factory=list)
+    reference_weight: Any = None
+    narrative: str = ""
+
+    def of_session(self, **said: Any) -> None:
+        """Add what a place says of the session."""
+        _add(self.session, said)
+
+    def of_subject(self, **said: Any) -> None:
+        """Add what a place says of the animal; ``more`` is added to field by field."""
+        more = said.pop("more", None)
+        _add(self.subject, said)
+        if isinstance(more, Mapping):
+            _add(self.subject.setdefault("more", {}), more)
+
+    def of_probe(self, label: str, **said: Any) -> None:
+        """Add what a place says of a probe; trajectories by their provenance."""
+        probe = self.probes.setdefault(label, {"label": label})
+        found = said.pop("trajectories", None) or []
+        _add(probe, said)
+        kept = probe.setdefault("trajectories", [])
+        have = {one.get("provenance") for one in kept}
+        kept += [plain(one) for one in found if one.get("provenance") not in have]
+
+
+def _add(section: dict[str, Any], said: Mapping[str, Any]) -> None:
+    for key, value in said.items():
+        if is_said(value) and not is_said(section.get(key)):
+            section[key] = plain(value)
+
+
+def is_said(value: Any) -> bool:
+    """Return whether a value says anything: not None, an empty text, list or mapping."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is not None and value != [] and value != {} and value != ()
+
+
+def texts(value: Any) -> list[str]:
+    """Return a list of texts: of a list, or of one text that holds several after commas."""
+    if isinstance(value, str):
+        value = value.split(",")
+    found = [str(one).strip() for one in value or () if one is not None]
+    return list(dict.fromkeys(one for one in found if one))
