@@ -193,9 +193,9 @@ def _gather(
 
 
 def _refuse_problems(document: SessionMetadata, *, incomplete: bool) -> list[str]:
-    """Return what the metadata lack, if that is let through."""
+    """Return what the metadata lack, if that is let through; what is wrong never is."""
     problems = [one for one in document.problems() if one.stops]
-    if problems and not incomplete:
+    if any(one.severity == "error" or not incomplete for one in problems):
         document.validate()
     return [str(one) for one in problems]
 

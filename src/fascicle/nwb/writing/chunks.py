@@ -182,16 +182,30 @@ def fitting(values: NDArray[Any], dtype: np.dtype[Any], what: str) -> NDArray[An
         except FloatingPointError:
             cast = None
         if cast is not None and dtype.kind in "iub" and not np.can_cast(values.dtype, dtype):
-            # Integers wrap around without a word; fractions are cut off because somebody asked.
-            whole = values if values.dtype.kind != "f" or dtype.kind == "b" else np.trunc(values)
-            if not np.array_equal(cast.astype(values.dtype), whole):
-                cast = None
+            cast = cast if _is_same(values, cast) else None
     if cast is None:
         raise ConversionError(
             f"{what}: its numbers ({values.dtype}) do not fit into {dtype}",
             hint="leave dtype empty in the metadata document, or name a wider one",
         )
     return cast
+
+
+def _is_same(values: NDArray[Any], cast: NDArray[Any]) -> bool:
+    """Return whether integers are those that they were cast from; C wraps around without a word."""
+    import numpy as np
+
+    if values.dtype.kind == "f":  # what stands behind the point is cut off because somebody asked
+        whole = values if cast.dtype.kind == "b" else np.trunc(values)
+        return bool(np.array_equal(cast.astype(values.dtype), whole))
+    lowest, highest = (0, 1) if cast.dtype.kind == "b" else _range(cast.dtype)
+    return not len(values) or bool(values.min() >= lowest and values.max() <= highest)
+
+
+def _range(dtype: np.dtype[Any]) -> tuple[int, int]:
+    import numpy as np
+
+    return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
 
 
 def compressor() -> Any:
