@@ -137,7 +137,7 @@ def _at(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def _geometry(draft: Draft, probe: ProbeFiles) -> Geometry | None:
-    from fascicle.nwb.parts.devices import meta_of
+    from fascicle.nwb.parts.insertions import meta_of
 
     meta = meta_of(draft, probe)
     if not meta:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fascicle.formats.nwb.mapping import column_of, mapping
-from fascicle.nwb.parts import devices, localization
+from fascicle.nwb.parts import insertions, localization
 from fascicle.nwb.parts.electrodes import AT, build_electrodes
 from fascicle.nwb.parts.sortings import ProbeFiles, files_of, labels_of, probes_of
 from fascicle.nwb.writing.entries import Entry, Item
@@ -153,17 +153,17 @@ def build(draft: Draft, entry: Entry) -> None:
     """Build one entry."""
     probes = probes_of(draft.source, draft.metadata.probes)
     if entry.nwb == GROUPS:
-        devices.build_groups(draft, probes)
+        insertions.build_groups(draft, probes)
         _say_what_is_nobodys(draft, probes)
     elif entry.nwb == AT:
-        devices.build_groups(draft, probes)
+        insertions.build_groups(draft, probes)
         build_electrodes(draft, entry, probes)
     elif entry.nwb == TRAJECTORIES:
-        devices.build_trajectories(draft, entry, probes)
+        insertions.build_trajectories(draft, entry, probes)
     elif entry.nwb == LOCALIZATION:
         localization.build_localization(draft, entry, probes)
     else:
-        devices.build_text(draft, entry)
+        insertions.build_text(draft, entry)
 
 
 def _say_what_is_nobodys(draft: Draft, probes: list[ProbeFiles]) -> None:
