@@ -224,7 +224,7 @@ def _insertions(one: Recording) -> list[InsertionRow]:
             if label in out:
                 continue
             out[label] = InsertionRow(
-                identity.insertion_id(one.eid, label),
+                UUID(probe["id"]).bytes if probe["id"] else identity.insertion_id(one.eid, label),
                 one.eid,
                 label,
                 probe["model"],

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fascicle.transfer.bars import Shown
 
 _OPEN = 8  # files that stay open
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".htsv": "\t", ".ssv": " "}
 
 
 class InFile(NamedTuple):
@@ -136,14 +137,17 @@ class NwbView(ABC):
             If the NWB file is harmed.
         """
         targets = self.targets(datasets)
-        for ref, target in zip(datasets, targets, strict=True):
+        for k, (ref, target) in enumerate(zip(datasets, targets, strict=True)):
+            if (external := self.view(ref).external(ref.path)) is not None:
+                targets[k] = external
+                continue
             stamp = self._stamp(self._file_of(ref))
             try:
                 here = os.stat(target).st_mtime_ns == stamp
             except OSError:
                 here = False
             if not here:
-                _write(target, self.value(ref), stamp)
+                _write(target, self.view(ref), ref.path, stamp)
         return targets
 
     def value(self, dataset: DatasetRef) -> Any:
@@ -152,7 +156,8 @@ class NwbView(ABC):
         Returns
         -------
         numpy.ndarray, pandas.DataFrame or pandas.Series
-            What the ALF file of that name holds.
+            What the ALF file of that name holds, as loading it gives it: what a JSON file says, the
+            path of a file that nothing here reads, a raw recording to be indexed.
 
         Raises
         ------
@@ -161,6 +166,12 @@ class NwbView(ABC):
         BadFileError
             If the NWB file is harmed.
         """
+        from fascicle.load.files import KNOWN
+
+        if dataset.path.rpartition(".")[2] not in KNOWN:
+            from fascicle.alf.path import ALFPath
+
+            return ALFPath(self.bring([dataset])[0])
         return self.view(dataset).read(dataset.path)
 
     def unit_times(self, dataset: DatasetRef, cluster: int) -> NDArray[float64]:
@@ -171,13 +182,14 @@ class NwbView(ABC):
         dataset : DatasetRef
             The spikes' times of its probe.
         cluster : int
-            Row of the unit in the probe's clusters.
+            Row of the unit in the probe's clusters; in files of ours its number in
+            ``spikes.clusters``.
         """
-        return self.view(dataset).unit_times(dataset.path.split("/")[1], cluster)
+        return self.view(dataset).unit_of(dataset.path, cluster)
 
     def trains(self, dataset: DatasetRef) -> dict[int, NDArray[float64]]:
         """Return the spike times of each unit of a probe that has any, in seconds."""
-        return self.view(dataset).trains(dataset.path.split("/")[1])
+        return self.view(dataset).trains_of(dataset.path)
 
     def view(self, dataset: DatasetRef) -> AlfView:
         """Return the file of a dataset as ALF, open."""
@@ -223,20 +235,28 @@ class NwbView(ABC):
         self._forget()
 
 
-def _write(target: Path, values: Any, stamp: int) -> None:
+def _write(target: Path, view: AlfView, path: str, stamp: int) -> None:
     """Write an ALF file so that a reader sees it whole or not at all, as old as its NWB file."""
+    import json
+
     import numpy as np
 
+    whole = view.file_of(path)
+    values: Any = view.tabled(path) if whole is None else None
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        if target.suffix == ".pqt":
+        if whole is not None:
+            part.write_bytes(whole)
+        elif target.suffix == ".pqt":
             with part.open("wb") as file:
                 values.to_parquet(file)
-        elif target.suffix == ".csv":
+        elif target.suffix in _SEPARATORS:
             table = values.to_frame() if values.ndim == 1 else values
             table = table.rename(columns={"Unnamed: 0": ""})
-            table.to_csv(part, index=False)
+            table.to_csv(part, index=False, sep=_SEPARATORS[target.suffix])
+        elif target.suffix == ".json":
+            part.write_text(json.dumps(values), encoding="utf-8")
         else:
             with part.open("wb") as file:
                 np.save(file, values, allow_pickle=False)

@@ -1,5 +1,8 @@
 """An NWB file seen as ALF: which datasets it offers, and the values of one.
 
+A file that fascicle wrote says itself which datasets it was made of, and gives these back as they
+were (`fascicle.formats.nwb.records`). What follows is of files of others.
+
 The names and units are those of `fascicle.formats.nwb.mapping`, read backwards. Nothing is read
 before it is asked for, and of the spikes those of one probe, or of one unit.
 
@@ -16,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fascicle.errors import ALFObjectNotFound, BadFileError, FascicleError, nearest
-from fascicle.formats.nwb.guard import HARM, harmed
+from fascicle.formats.nwb.guard import HARM, harmed, reading
 from fascicle.formats.nwb.mapping import (
     GENERIC,
     Dataset,
@@ -26,15 +29,18 @@ from fascicle.formats.nwb.mapping import (
     attribute_of,
     mapping,
 )
+from fascicle.formats.nwb.spikes import Spikes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
     from fascicle.formats.nwb import NwbFile
     from fascicle.formats.nwb.probes import Probe
+    from fascicle.formats.nwb.records import Record, Value
 
-UNITS = "units"
 ELECTRODES = "general/extracellular_ephys/electrodes"
 #: Columns of tables that are no values of their rows.
 _INTERNAL = frozenset({"id", "timeseries", "tags", "group", "electrode_group"})
@@ -55,6 +61,8 @@ class Offer(NamedTuple):
         The table or series in the file.
     probe : Probe or None
         Whose it is.
+    value : Value or None
+        What the file's own record of it says.
     """
 
     path: str
@@ -63,9 +71,10 @@ class Offer(NamedTuple):
     place: Place
     at: str
     probe: Probe | None
+    value: Value | None = None
 
 
-class AlfView:
+class AlfView(Spikes):
     """An NWB file as ALF datasets.
 
     Parameters
@@ -147,8 +156,25 @@ class AlfView:
         return found
 
     @cached_property
+    def records(self) -> tuple[Record, ...] | None:
+        """What a file of ours says of the datasets that it was made of; None of other files.
+
+        Raises
+        ------
+        BadFileError
+            If they are harmed.
+        """
+        from fascicle.formats.nwb.records import TABLE, read
+
+        return read(self.file) if self.has(TABLE) else None
+
+    @cached_property
     def offers(self) -> dict[str, Offer]:
-        """What the file has, by path, sorted."""
+        """What the file has, by path, sorted: what it was made of, if it says so."""
+        if self.records is not None:
+            from fascicle.formats.nwb.recorded import offer_of
+
+            return {r.dataset: offer_of(self, r.dataset, r.value) for r in self.records}
         found = [offer for holder in mapping().objects.values() for offer in self._of(holder)]
         out: dict[str, Offer] = {}
         for offer in sorted(found, key=lambda offer: offer.path):
@@ -282,16 +308,58 @@ class AlfView:
             raise ALFObjectNotFound(
                 f"{self.file.name} has no dataset {path!r}", hint=nearest(path, self.offers)
             )
+        from fascicle.formats.nwb.recorded import value_of
         from fascicle.formats.nwb.rules import RULES, plain, worded
 
         dataset = offer.dataset
         try:
+            if offer.value is not None:
+                return value_of(self, offer, offer.value)
             values = RULES[dataset.rule](self, offer) if dataset.rule else self.values(offer)
             return plain(worded(values, dataset.words))
         except FascicleError:
             raise
         except HARM as error:  # parts that are whole, and do not belong together
             raise harmed(self.file.name, f"/{offer.at} as {path}", error) from error
+
+    def tabled(self, path: str) -> Any:
+        """Return the values of a dataset; a table of one column as one, unlike `read`."""
+        offer = self.offers.get(path)
+        if offer is None or offer.value is None or offer.value.of != "frame":
+            return self.read(path)
+        from fascicle.formats.nwb.recorded import frame_of
+
+        with reading(self.file.name, f"/{offer.at} as {path}"):
+            return frame_of(self, offer, offer.value)
+
+    def file_of(self, path: str) -> bytes | None:
+        """Return the bytes of a dataset's file where they are kept as they were, else None.
+
+        Raises
+        ------
+        ALFObjectNotFound
+            If there is no such file, nor can one be made: raw recordings are read in slices.
+        """
+        from fascicle.formats.nwb.recorded import file_of
+
+        offer = self.offers.get(path)
+        if offer is None or offer.value is None:
+            return None
+        with reading(self.file.name, f"/{offer.at} as {path}"):
+            return file_of(self, offer)
+
+    def external(self, path: str) -> Path | None:
+        """Return the file of a dataset that is beside the NWB file and not in it, else None.
+
+        Raises
+        ------
+        ALFObjectNotFound
+            If there is no such file any more.
+        """
+        from fascicle.formats.nwb.recorded import external
+
+        offer = self.offers.get(path)
+        return None if offer is None or offer.value is None else external(self, offer)
 
     def values(self, offer: Offer, name: str | None = None) -> Any:
         """Return the values of a column or of a series, in ALF's unit and order.
@@ -303,12 +371,14 @@ class AlfView:
             Which of the place's names; the first unless given.
         """
         name = name or offer.place.names[0]
+        if offer.value is not None:
+            from fascicle.formats.nwb.recorded import fetched
+
+            return fetched(self, offer, offer.value, name)
         of, probe = offer.holder.of, offer.probe
         if of == "spike":
             assert probe is not None
-            order = self.order(probe)
-            found = self.spikes(name, probe)
-            values = found if order is None else found[order]
+            values = self.ordered(self.spikes(name, probe), probe)
         elif of in ("unit", "channel"):
             assert probe is not None
             rows = probe.units if of == "unit" else probe.electrodes
@@ -364,133 +434,3 @@ class AlfView:
             if self.has(f"{at}/{member}/{name}")
         ]
         return np.sort(np.concatenate(found).astype(np.float64), kind="stable")
-
-    # -- spikes ----------------------------------------------------------------------------------
-
-    def ends(self, column: str) -> NDArray[np.int64]:
-        """Return where each unit's values of a ragged column end.
-
-        Raises
-        ------
-        BadFileError
-            If the index of the column does not fit it.
-        """
-        import numpy as np
-
-        def make() -> NDArray[np.int64]:
-            index = f"{UNITS}/{column}_index"
-            ends = np.asarray(self.file.array(index)).astype(np.int64)
-            total = self.file.facts(f"{UNITS}/{column}").shape[0]
-            falls = bool(np.any(ends[1:] < ends[:-1])) or (len(ends) > 0 and ends[0] < 0)
-            if len(ends) != self.rows(UNITS) or falls or (len(ends) > 0 and ends[-1] > total):
-                raise BadFileError(
-                    f"{self.file.name}: /{index} does not fit /{UNITS}/{column}",
-                    hint="the file may be damaged: get it again",
-                )
-            return ends
-
-        found: NDArray[np.int64] = self.file.keep(f"alf:ends:{column}", make)
-        return found
-
-    def counts(self, probe: Probe) -> NDArray[np.int64]:
-        """Return the number of spikes of each unit of a probe."""
-        import numpy as np
-
-        if "spike_times" not in self.ragged_columns(UNITS):
-            return np.zeros(len(probe.units), np.int64)
-        return np.diff(self.ends("spike_times"), prepend=0)[probe.units]
-
-    def spikes(self, column: str, probe: Probe) -> Any:
-        """Return the values of a ragged column of a probe's units, one unit after the other."""
-        import numpy as np
-
-        ends = self.ends(column)
-        starts = np.concatenate([[0], ends[:-1]])
-        units = probe.units
-        if column != "spike_times" and len(units):
-            mine, times = np.diff(ends, prepend=0)[units], self.counts(probe)
-            if not np.array_equal(mine, times):
-                raise BadFileError(
-                    f"{self.file.name}: /{UNITS}/{column} and spike_times have other numbers of "
-                    "values for the same units",
-                    hint="the file may be damaged: get it again",
-                )
-        if not len(units):
-            return np.empty(0)
-        # Units that stand together in the file are read in one go.
-        breaks = np.flatnonzero(starts[units[1:]] != ends[units[:-1]]) + 1
-        parts = [
-            self.file.array(f"{UNITS}/{column}", slice(int(starts[run[0]]), int(ends[run[-1]])))
-            for run in np.split(units, breaks)
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def order(self, probe: Probe) -> NDArray[np.intp] | None:
-        """Return the order of a probe's spikes by time; None where they are in it as they stand."""
-        import numpy as np
-
-        if self._order is None or self._order[0] != probe.label:
-            times = self.spikes("spike_times", probe)
-            rising = bool(np.all(times[1:] >= times[:-1]))
-            order = None if rising else np.argsort(times, kind="stable")
-            self._order = probe.label, order  # of one probe, since it is as large as the spikes
-        return self._order[1]
-
-    def unit_times(self, label: str, cluster: int) -> NDArray[np.float64]:
-        """Return the spike times of one unit, sorted, in seconds; no other spikes are read.
-
-        Parameters
-        ----------
-        label : str
-            Label of the probe.
-        cluster : int
-            Row in its clusters.
-
-        Raises
-        ------
-        ALFObjectNotFound
-            If there is no such probe or unit.
-        """
-        import numpy as np
-
-        probe = self.probe(label)
-        if not 0 <= cluster < len(probe.units):
-            raise ALFObjectNotFound(f"{self.file.name} has no unit {cluster} of {label}")
-        row = int(probe.units[cluster])
-        ends = self.ends("spike_times")
-        start = int(ends[row - 1]) if row else 0
-        times = np.asarray(self.file.array(f"{UNITS}/spike_times", slice(start, int(ends[row]))))
-        return _rising(times)
-
-    def trains(self, label: str) -> dict[int, NDArray[np.float64]]:
-        """Return the spike times of each unit of a probe that has any, as `unit_times` does."""
-        import numpy as np
-
-        probe = self.probe(label)
-        counts = self.counts(probe)
-        parts = np.split(self.spikes("spike_times", probe), np.cumsum(counts)[:-1])
-        return {k: _rising(part) for k, part in enumerate(parts) if len(part)}
-
-    def probe(self, label: str) -> Probe:
-        """Return a probe by its label.
-
-        Raises
-        ------
-        ALFObjectNotFound
-            If there is none.
-        """
-        for probe in self.probes:
-            if probe.label == label:
-                return probe
-        raise ALFObjectNotFound(
-            f"{self.file.name} has no probe {label!r}",
-            hint=nearest(label, [probe.label for probe in self.probes]),
-        )
-
-
-def _rising(times: Any) -> NDArray[np.float64]:
-    """Return times as they are if they rise, else sorted."""
-    import numpy as np
-
-    times = times.astype(np.float64, copy=False)
-    return times if bool(np.all(times[1:] >= times[:-1])) else np.sort(times, kind="stable")

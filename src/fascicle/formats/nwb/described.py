@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import asdict, dataclass, field
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from fascicle.formats.nwb import NwbFile
 
 #: Raised when descriptions say more than before, so that kept ones are made anew.
-FORMAT = 1
+FORMAT = 2
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DANDI_SUBJECT = re.compile(r"sub-([^_]+)")
 
@@ -46,7 +47,8 @@ class Described:
     datasets : list of str
         Paths of the ALF datasets that the file offers.
     probes : list of dict
-        ``label``, ``model``, ``serial``, ``extra``, and ``regions``: triples of CCF id, side (-1
+        ``label``, ``model``, ``serial``, ``id`` (a UUID, where the file has one), ``extra``, and
+        ``regions``: triples of CCF id, side (-1
         left, 1 right, 0 unknown) and number of channels; None where no electrode is described.
     unknown : dict
         Words for places that are no regions of the atlas, with the number of channels.
@@ -116,19 +118,31 @@ def describe(file: NwbFile, *, name: str = "") -> Described:
             f"{file.name}: session_start_time is {out.start!r}, and no date",
             hint="NWB asks for one such as 2020-01-31T12:00:00+00:00",
         ) from None
+    facts = _probe_facts(view)
     of_probes = {str(probe.extra.get("ecephys_probe_id", "")) for probe in view.probes}
     out.part = bool(out.native) and out.native in of_probes
     for probe in view.probes:
-        out.probes.append(
-            {
-                "label": probe.label,
-                "model": probe.model,
-                "serial": probe.serial,
-                "extra": probe.extra,
-                "regions": _regions(view, probe, out.unknown),
-            }
-        )
+        said = facts.get(probe.label, {})
+        about = _about_probe(probe.label, said, model=probe.model, serial=probe.serial)
+        about.update(extra=probe.extra, regions=_regions(view, probe, out.unknown))
+        out.probes.append(about)
+    for label, said in facts.items():
+        if label and label not in {probe["label"] for probe in out.probes}:
+            out.probes.append(_about_probe(label, said))
     return out
+
+
+def _about_probe(label: str, said: dict[str, Any], *, model: str = "", serial: str = "") -> Any:
+    """Return what is known of a probe, its own facts before what its device says."""
+    pid = str(said.get("pid") or "")
+    return {
+        "label": label,
+        "model": str(said.get("model") or "") or model,
+        "serial": str(said.get("serial") or "") or serial,
+        "id": pid if _UUID.fullmatch(pid) else "",
+        "extra": {},
+        "regions": None,
+    }
 
 
 def _regions(view: AlfView, probe: Any, unknown: dict[str, int]) -> list[list[int]] | None:
@@ -144,14 +158,24 @@ def _regions(view: AlfView, probe: Any, unknown: dict[str, int]) -> list[list[in
     for word, n in words.items():
         unknown[word] = unknown.get(word, 0) + n
     side = np.where(ids < 0, -1, 0)
-    place = f"alf/{probe.label}/channels.mlapdv.npy"
-    if place in view.offers:
-        ml = np.sign(np.nan_to_num(view.read(place)[:, 0])).astype(np.int64)
+    place = _place_of_channels(view, probe)
+    found = view.read(place) if place else None
+    if found is not None and found.ndim == 2 and len(found) == len(ids):
+        ml = np.sign(np.nan_to_num(found[:, 0])).astype(np.int64)
         side = np.where(ids < 0, -1, ml)
     ids = np.abs(ids)
     keep = (ids != ROOT) & (ids != VOID)
     pairs, counts = np.unique(np.stack([ids[keep], side[keep]], axis=1), axis=0, return_counts=True)
     return [[*map(int, pair), int(n)] for pair, n in zip(pairs, counts, strict=True)]
+
+
+def _place_of_channels(view: AlfView, probe: Any) -> str:
+    """Return the dataset that says where the channels of a probe are, empty where none does."""
+    if view.records is None:
+        place = f"alf/{probe.label}/channels.mlapdv.npy"
+        return place if place in view.offers else ""
+    mine = (p for p in view.offers if f"/{probe.label}/" in p)
+    return next((p for p in mine if p.endswith("/channels.mlapdv.npy")), "")
 
 
 def _first(view: AlfView, what: str) -> str:
@@ -160,6 +184,11 @@ def _first(view: AlfView, what: str) -> str:
 
 def _text(view: AlfView, place: str) -> str:
     """Return what is at a place, or in an attribute of it, as text; empty where nothing is."""
+    if "#" in place:
+        value = _fact(view, place)
+        if isinstance(value, list):
+            return ",".join(str(one) for one in value)
+        return "" if value is None else str(value).strip()
     path, at, attribute = place.partition("@")
     if not view.has(path):
         return ""
@@ -167,6 +196,40 @@ def _text(view: AlfView, place: str) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return str(value).strip()
+
+
+def _fact(view: AlfView, place: str) -> Any:
+    """Return what a table of fields and values has for one; None where there is none.
+
+    Raises
+    ------
+    BadFileError
+        If it is no JSON.
+    """
+    table, _, field = place.partition("#")
+    if not {"field", "value"} <= set(view.columns(table)):
+        return None
+    names = [str(name) for name in view.column(table, "field")]
+    if field not in names:
+        return None
+    try:
+        return json.loads(view.column(table, "value")[names.index(field)])
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadFileError(
+            f"{view.file.name}: /{table}: {field} is no JSON: {error}",
+            hint="the file may be damaged: get it again",
+        ) from error
+
+
+def _probe_facts(view: AlfView) -> dict[str, dict[str, Any]]:
+    """Return what a file of ours says of its probes beside, by label."""
+    out: dict[str, dict[str, Any]] = {}
+    for place in mapping().session["probes"]:
+        found = _fact(view, place)
+        for probe in found if isinstance(found, list) else []:
+            if isinstance(probe, dict):
+                out.setdefault(str(probe.get("label") or ""), probe)
+    return out
 
 
 def _number(text: str) -> int:

@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
 
 from fascicle.errors import BadFileError, NwbObjectNotFound
@@ -83,6 +84,11 @@ class ObjectFile:
         self.__init__(  # type: ignore[misc]
             state["place"], name=state["name"], max_claim=state["max_claim"]
         )
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that the file is in; None where it is no file on this machine."""
+        return Path(self._place).parent if isinstance(self._place, str) else None
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open" if self._opened else "not opened yet"

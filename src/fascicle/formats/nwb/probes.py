@@ -73,6 +73,10 @@ def find_probes(view: AlfView) -> tuple[Probe, ...]:
     """
     import numpy as np
 
+    if view.records is not None:
+        ours = _labelled(view)
+        if ours is not None:
+            return ours
     of_electrode = _group_of_electrode(view)
     groups = list(dict.fromkeys(name for name in of_electrode if name))
     of_unit = _group_of_unit(view, of_electrode)
@@ -101,6 +105,35 @@ def find_probes(view: AlfView) -> tuple[Probe, ...]:
                 about,
             )
         )
+    return tuple(out)
+
+
+def _labelled(view: AlfView) -> tuple[Probe, ...] | None:
+    """Return the probes of a file of ours, whose tables have the labels; None where they lack."""
+    import numpy as np
+
+    from fascicle.formats.nwb.alf import ELECTRODES
+    from fascicle.formats.nwb.spikes import UNITS
+
+    rows: dict[str, dict[str, Any]] = {}
+    for table in (ELECTRODES, UNITS):
+        columns = view.columns(table)
+        if columns and "probe_name" not in columns:
+            return None
+        found = np.array(view.column(table, "probe_name") if columns else [], dtype=object)
+        for label in sorted({str(label) for label in found}):
+            rows.setdefault(label, {})[table] = np.flatnonzero(found == label)
+    of_electrode = np.array(_group_of_electrode(view), dtype=object)
+    nothing = np.empty(0, np.intp)
+    out = []
+    for label, mine in sorted(rows.items()):
+        electrodes = mine.get(ELECTRODES, nothing)
+        groups = tuple(name for name in dict.fromkeys(of_electrode[electrodes].tolist()) if name)
+        device = next((d for name in groups if (d := _device(view, name))), "")
+        about = _about(view, device, groups)
+        model, serial = about.pop("model", ""), about.pop("serial", "")
+        units = mine.get(UNITS, nothing)
+        out.append(Probe(label, groups, electrodes, units, model, serial, about))
     return tuple(out)
 
 
@@ -143,7 +176,7 @@ def _group_of_unit(view: AlfView, of_electrode: list[str]) -> list[str]:
     """Return the group of each unit, empty where the file does not say it."""
     import numpy as np
 
-    from fascicle.formats.nwb.alf import UNITS
+    from fascicle.formats.nwb.spikes import UNITS
 
     columns = view.columns(UNITS)
     if not columns:
@@ -170,7 +203,7 @@ def first_electrodes(view: AlfView) -> NDArray[np.int64]:
     """Return the row of the first electrode of each unit, -1 where it has none."""
     import numpy as np
 
-    from fascicle.formats.nwb.alf import UNITS
+    from fascicle.formats.nwb.spikes import UNITS
 
     ends = view.ends("electrodes")
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])

@@ -10,7 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from fascicle.errors import BadFileError
+
+if TYPE_CHECKING:
+    from fascicle.formats.nwb.file import NwbFile
 
 #: The table of a file that holds its records.
 TABLE = "processing/misc/alf_datasets"
@@ -23,6 +28,15 @@ COLUMNS = {
 }
 
 
+#: What ``Value.of`` may be.
+KINDS = frozenset(
+    (
+        *("spike", "unit", "channel", "row", "sample", "event", "array"),
+        *("frame", "text", "bytes", "literal", "external"),
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """How the values of an ALF dataset, or of one column of it, are made of those in a file.
@@ -32,13 +46,15 @@ class Value:
     of : str
         What ``names`` are: ``spike`` (ragged columns of the units), ``unit`` and ``channel``
         (columns of the units and electrodes of a probe), ``row`` (columns of the table ``at``),
-        ``sample`` (``data`` and ``timestamps`` of the series ``at``), ``event`` (columns of the
-        events ``at``), ``array`` (the dataset ``at/NAME``, or ``at`` itself without names),
-        ``frame`` (a table of several `columns`), ``text`` (a text at ``at``).
+        ``sample`` (arrays of the series ``at``: ``data``, ``timestamps`` …), ``event`` (columns of
+        the events ``at``), ``array`` (the arrays ``at/NAME``, or ``at`` itself without names).
+        Or what the dataset is: a ``frame`` (a table of several `columns`), the ``text`` or the
+        ``bytes`` of a file, kept at ``at``, a ``literal`` (in ``options["value"]``), an
+        ``external`` file (``options["path"]``, relative to the folder of the NWB file).
     at : str
         Path of the object in the file, without a leading slash.
     names : tuple of str
-        Its columns or arrays that hold the values.
+        Its columns or arrays that hold the values; without a rule they are put side by side.
     rule : str
         A function of `fascicle.formats.nwb.rules` that makes the values; empty where they are
         taken as they are.
@@ -47,15 +63,31 @@ class Value:
     factor, offset : float
         ALF value = ``factor`` times value in the file + ``offset``.
     dtype : str
-        Of the ALF values, as numpy names it (``<f4``); empty where it is not kept.
+        Of the ALF values, as numpy names it (``<f4``), of the columns of a frame as pandas does;
+        empty for that of the values in the file.
     shape : tuple of int
         Of the ALF values, where it cannot be told from the file.
     words : dict
-        Text in the file to ALF value.
+        Text, flag or whole number in the file to ALF value; what is no key stays as it is.
     columns : dict
         Of a frame: its columns in order.
     options : dict
-        What the rule needs beside.
+        What is done beside, each before the factor:
+
+        - ``rows``: ``[start, stop]`` of the first axis (of a probe's rows, of its spikes);
+        - ``column``: one column of several, a number or a list of them;
+        - ``axes``: order of the axes;
+        - ``as``, ``ids``, ``axis``, ``columns``: what rules need;
+        - ``row``: of a text in a table, its row;
+        - ``value``: the value of a literal;
+        - ``categories``, ``ordered``: of a column of that type;
+        - ``index``, ``labels``: of a frame: pairs of column and name that make its index, and
+          labels of its columns where these are no text.
+
+    Notes
+    -----
+    What is done, in this order: the values are fetched (by the rule, if there is one), rows, column
+    and axes taken, the factor and offset applied, words replaced, the shape and the type given.
     """
 
     of: str
@@ -73,17 +105,19 @@ class Value:
 
     def to_json(self) -> str:
         """Return it as JSON, without what is as it is by default."""
-        return json.dumps(self._plain(), separators=(",", ":"))
+        return json.dumps(self._plain(), separators=(",", ":"), default=_of_numpy)
 
     def _plain(self) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for one in fields(self):
             value = getattr(self, one.name)
             if one.name == "columns" and value is not None:
-                value = {name: column._plain() for name, column in value.items()}
-            elif one.name in ("words", "options") and value is not None:
+                out["columns"] = {name: column._plain() for name, column in value.items()}
+                continue
+            if one.name in ("words", "options") and value is not None:
                 value = dict(value)
-            if one.name in ("of", "at") or value not in (None, "", (), {}, _DEFAULTS.get(one.name)):
+            plain = value is None or value == one.default or value in ((), {})
+            if one.name in ("of", "at") or not plain or (one.name == "shape" and value == ()):
                 out[one.name] = value
         return out
 
@@ -106,11 +140,31 @@ class Value:
             said["columns"] = {n: cls._of_plain(column) for n, column in said["columns"].items()}
         said["names"] = tuple(said.get("names", ()))
         if said.get("shape") is not None:
-            said["shape"] = tuple(said["shape"])
-        return cls(**said)
+            said["shape"] = tuple(map(int, said["shape"]))
+        found = cls(**said)
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        """Refuse what nobody could have meant, so that what reads it need not."""
+        if self.of not in KINDS:
+            raise ValueError(f"values are of {', '.join(sorted(KINDS))}, and not of {self.of!r}")
+        texts = (self.at, self.rule, self.probe, self.dtype, *self.names)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("what has to be text is none")
+        for number in (self.factor, self.offset):
+            if isinstance(number, bool) or not isinstance(number, int | float):
+                raise TypeError(f"{number!r} is no number")
+        for known in (self.words, self.columns, self.options):
+            if known is not None and not isinstance(known, Mapping):
+                raise TypeError(f"{known!r} is no mapping")
+        if (self.of == "frame") != (self.columns is not None):
+            raise ValueError("a frame has columns, and nothing else has")
 
 
-_DEFAULTS = {"factor": 1.0, "offset": 0.0}
+def _of_numpy(value: Any) -> Any:
+    """Return a number or an array of numpy as Python has it."""
+    return value.tolist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +183,44 @@ class Record:
     dataset: str
     value: Value
     checksum: str = ""
+
+
+def read(file: NwbFile) -> tuple[Record, ...] | None:
+    """Return the records of a file, sorted by dataset; None where it has none.
+
+    Raises
+    ------
+    BadFileError
+        If they are harmed: no such columns, no JSON, a path that leads out of the session.
+    """
+    if not file.has(TABLE):
+        return None
+    found: dict[str, Record] = {}
+    columns = {name: file.array(f"{TABLE}/{name}") for name in ("dataset", "value", "checksum")}
+    if len({getattr(values, "shape", ()) for values in columns.values()}) > 1:
+        raise _harmed(file, "", "its columns differ in length")
+    for row, (dataset, value, checksum) in enumerate(zip(*columns.values(), strict=True)):
+        try:
+            path = _inside(dataset)
+            if path in found:
+                raise ValueError(f"{path} stands there twice")
+            found[path] = Record(path, Value.from_json(value), str(checksum))
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise _harmed(file, f", row {row}", str(error) or repr(error)) from error
+    return tuple(found[path] for path in sorted(found))
+
+
+def _harmed(file: NwbFile, where: str, what: str) -> BadFileError:
+    return BadFileError(
+        f"{file.name}: /{TABLE}{where}: {what[:300]}",
+        hint="the file may be damaged: get it again, or convert the session anew",
+    )
+
+
+def _inside(dataset: Any) -> str:
+    """Return a path if it is one within a session: files are written where it says."""
+    steps = str(dataset).split("/")
+    odd = any(step in ("", ".", "..") or "\\" in step or "\0" in step for step in steps)
+    if not isinstance(dataset, str) or odd or ":" in steps[0]:
+        raise ValueError(f"{dataset!r} is no path of a dataset")
+    return dataset

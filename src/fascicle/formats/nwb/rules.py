@@ -12,8 +12,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import BadFileError
-from fascicle.formats.nwb.alf import ELECTRODES, UNITS
+from fascicle.formats.nwb.alf import ELECTRODES
 from fascicle.formats.nwb.mapping import Place, Word, mapping
+from fascicle.formats.nwb.spikes import UNITS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,15 +54,20 @@ def worded(values: Any, words: Mapping[str, Word] | None) -> Any:
 # -- numbers that refer to rows --------------------------------------------------------------------
 
 
-def unit_of_spike(view: AlfView, offer: Offer) -> NDArray[np.int32]:
-    """Return the row, in the probe's clusters, of the unit of each spike."""
+def unit_of_spike(view: AlfView, offer: Offer) -> NDArray[Any]:
+    """Return the row, in the probe's clusters, of the unit of each spike, or the unit's id."""
     import numpy as np
 
     assert offer.probe is not None
     counts = view.counts(offer.probe)
-    units = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    order = view.order(offer.probe)
-    return units if order is None else units[order]
+    numbers: NDArray[Any] = np.arange(len(counts), dtype=np.int32)
+    if offer.value is not None:
+        if ids := offer.value.options.get("ids"):
+            numbers = view.unit_ids(offer.probe, str(ids))
+        if offer.value.dtype:  # before they are many
+            numbers = numbers.astype(offer.value.dtype)
+    found: NDArray[Any] = view.ordered(np.repeat(numbers, counts), offer.probe)
+    return found
 
 
 def channel_of_unit(view: AlfView, offer: Offer) -> NDArray[np.int64]:
