@@ -189,6 +189,8 @@ def _part(found: Any, value: Value) -> Any:
         start, stop = said["rows"]
         found = found[start:stop]
     if "column" in said:
+        if np.ndim(found) < 2:
+            raise ValueError(f"column {said['column']} of the shape {np.shape(found)}")
         found = found[..., said["column"]]
     if "axes" in said:
         found = np.transpose(found, said["axes"])
@@ -219,9 +221,9 @@ def typed(found: Any, value: Value) -> Any:
     if value.dtype:
         dtype = np.dtype(value.dtype)
         if found.size * dtype.itemsize > max(_MOST, 16 * found.nbytes):
-            raise BadFileError(f"a record asks for {found.size} values of {dtype}")
+            raise ValueError(f"a record asks for {found.size} values of {dtype}")
         if dtype.kind == "b" and found.dtype.kind in "OUS":
-            raise BadFileError(f"a record makes flags of {found.dtype}")
+            raise ValueError(f"a record makes flags of {found.dtype}")
         return found.astype(dtype, copy=False)
     from fascicle.formats.nwb.rules import plain
 
@@ -288,7 +290,7 @@ def column_of(found: Any, value: Value) -> Any:
     if dtype == "category" and "categories" in said:
         dtype = pd.CategoricalDtype(said["categories"], bool(said.get("ordered", False)))
     if found.ndim != 1:
-        raise BadFileError(f"a column of a table has the shape {found.shape}")
+        raise ValueError(f"a column of a table has the shape {found.shape}")
     if dtype is None or dtype == "object":
         return pd.Series(found.astype(object), dtype=object)
     if isinstance(dtype, str) and dtype[:2] in ("<M", "<m", "da", "ti"):
