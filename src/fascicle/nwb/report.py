@@ -211,9 +211,7 @@ class Report:
 
     def _sections(self) -> list[tuple[str, list[str]]]:
         """Return the lists of a report with their titles."""
-        notes = {
-            level: [n for n in self.notes if n.level == level] for level in ("warning", "info")
-        }
+        infos = [note for note in self.notes if note.level == "info"]
         return [
             ("problems of the metadata", self.problems),
             ("warnings", [_note(note) for note in self.warnings]),

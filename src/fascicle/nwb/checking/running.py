@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fascicle.nwb.checking.results import Check, chosen
 
 if TYPE_CHECKING:
+    from fascicle.nwb.metadata import SessionMetadata
     from fascicle.nwb.writing.source import Source
 
 #: Called with the bytes that were compared since the last call.
@@ -21,6 +22,7 @@ def run_checks(
     *,
     source: Source,
     target: Path,
+    metadata: SessionMetadata | None = None,
     check: bool | str | Sequence[str] = True,
     progress: Progress | None = None,
 ) -> list[Check]:
@@ -34,6 +36,8 @@ def run_checks(
         The datasets that it was made of.
     target : pathlib.Path
         Where it is going to be.
+    metadata : SessionMetadata, optional
+        What was asked for: only items with a ``dtype`` may lose digits.
     check : bool, str or sequence of str
         All checks, none, or names out of `CHECKS`:
 
@@ -63,7 +67,9 @@ def run_checks(
     from fascicle.nwb.checking import inspecting, layout, readback, validating
 
     checks: dict[str, Callable[[], Check]] = {
-        "readback": lambda: readback.compare(file, source=source, progress=progress),
+        "readback": lambda: readback.compare(
+            file, source=source, metadata=metadata, progress=progress
+        ),
         "validate": lambda: validating.validate(file),
         "inspect": lambda: inspecting.inspect(file),
         "layout": lambda: layout.check_layout(file, target=target),

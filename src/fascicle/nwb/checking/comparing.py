@@ -1,0 +1,235 @@
+"""Whether two values of any kind that ALF has are the same, and where they are not."""
+
+from __future__ import annotations
+
+import filecmp
+import math
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+#: Bytes of an array that are compared at a time, so that of a recording of any length little is
+#: in memory.
+BLOCK = 16 << 20
+
+#: How far values that were scaled may be off, relative to the larger one, by their bytes.
+TOLERANCES = {8: 1e-12, 4: 1e-6, 2: 2e-3}
+
+
+def difference(
+    expected: Any, found: Any, *, rtol: float = 0.0, columns: Mapping[str, float] | None = None
+) -> str:
+    """Return in words how two values differ; empty where they do not.
+
+    Parameters
+    ----------
+    expected : object
+        As `fascicle.load.load_file` returns it.
+    found : object
+    rtol : float
+        How far numbers with a fraction may be off, relative to the larger; 0 for not at all. NaN is
+        like NaN.
+    columns : mapping, optional
+        The same for columns of a table that have one of their own.
+
+    Returns
+    -------
+    str
+    """
+    import pandas as pd
+
+    if isinstance(expected, os.PathLike):
+        return _file(os.fspath(expected), found)
+    if isinstance(expected, pd.DataFrame):
+        return _frame(expected, found, rtol, columns or {})
+    if isinstance(expected, pd.Series):
+        if not isinstance(found, pd.Series):
+            return _kinds(expected, found)
+        own = next(iter((columns or {}).values()), rtol)
+        named = "" if expected.name == found.name else f"it is called {found.name!r}"
+        return named or _index(expected.index, found.index) or _column(expected, found, own)
+    if hasattr(expected, "tocoo"):
+        return _sparse(expected, found, rtol)
+    if hasattr(expected, "shape") and hasattr(expected, "dtype"):
+        if not (hasattr(found, "shape") and hasattr(found, "dtype")):
+            return _kinds(expected, found)
+        return array_difference(expected, found, rtol=rtol)
+    return _plain(expected, found)
+
+
+def array_difference(expected: Any, found: Any, *, rtol: float = 0.0) -> str:
+    """Return in words how two arrays differ, compared block by block.
+
+    Parameters
+    ----------
+    expected, found : array-like
+        With shape, dtype and rows that can be sliced; they need not be in memory.
+    rtol : float
+        As in `difference`.
+    """
+    import numpy as np
+
+    if tuple(expected.shape) != tuple(found.shape):
+        return f"its shape is {_shape(found)}, not {_shape(expected)}"
+    if np.dtype(expected.dtype) != np.dtype(found.dtype):
+        return f"its type is {found.dtype}, not {expected.dtype}"
+    if not expected.shape:
+        one, other = np.asarray(expected).reshape(1), np.asarray(found).reshape(1)
+        return "" if _same(one, other, rtol).all() else f"it is {other[0]!r}, not {one[0]!r}"
+    per_row = max(math.prod(expected.shape[1:]) * np.dtype(expected.dtype).itemsize, 1)
+    step = max(1, BLOCK // per_row)
+    n_bad, first = 0, ""
+    for start in range(0, expected.shape[0], step):
+        one, other = (np.asarray(a[start : start + step]) for a in (expected, found))
+        same = _same(one, other, rtol)
+        if same.all():
+            continue
+        bad = np.argwhere(~same)
+        n_bad += len(bad)
+        if not first:
+            at = tuple(bad[0].tolist())
+            place = (start + at[0], *at[1:])
+            where = str(place[0]) if len(place) == 1 else str(place)
+            first = f"at {where} it is {other[at]!r}, not {one[at]!r}"
+    return f"{n_bad:,} of {math.prod(expected.shape):,} values differ: {first}" if n_bad else ""
+
+
+def _same(one: NDArray[Any], other: NDArray[Any], rtol: float) -> NDArray[Any]:
+    """Return for each value whether it is the same."""
+    import numpy as np
+
+    if one.dtype.kind in "OV":
+        flat = [_plain(a, b) == "" for a, b in zip(one.reshape(-1), other.reshape(-1), strict=True)]
+        return np.array(flat, dtype=bool).reshape(one.shape)
+    if one.dtype.kind in "fc" and _same_bits(one, other):
+        return np.ones(1, dtype=bool)
+    same: NDArray[Any] = one == other
+    if one.dtype.kind in "fcmM" and not same.all():
+        same |= (one != one) & (other != other)  # NaN and NaT
+        if rtol and one.dtype.kind == "f":
+            same |= _near(one, other, rtol)
+    return same
+
+
+def _near(one: NDArray[Any], other: NDArray[Any], rtol: float) -> NDArray[Any]:
+    import numpy as np
+
+    tiny = float(np.finfo(one.dtype).tiny)  # below it numbers lose digits
+    wide, wider = one.astype("f8"), other.astype("f8")
+    with np.errstate(invalid="ignore", over="ignore"):
+        off = np.abs(wide - wider)
+        most = rtol * np.maximum(np.abs(wide), np.abs(wider)) + tiny
+        near: NDArray[Any] = (off <= most) & np.isfinite(wide) & np.isfinite(wider)
+    return near
+
+
+def _same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Return whether arrays are the same to the last bit, which is quick to see."""
+    import numpy as np
+
+    if not (one.flags.c_contiguous and other.flags.c_contiguous) or one.dtype.itemsize > 8:
+        return False
+    size = np.dtype(f"u{one.dtype.itemsize}")
+    return bool(np.array_equal(one.reshape(-1).view(size), other.reshape(-1).view(size)))
+
+
+def _frame(expected: pd.DataFrame, found: Any, rtol: float, columns: Mapping[str, float]) -> str:
+    import pandas as pd
+
+    if not isinstance(found, pd.DataFrame):
+        return _kinds(expected, found)
+    if list(expected.columns) != list(found.columns):
+        return f"its columns are {list(found.columns)}, not {list(expected.columns)}"
+    if wrong := _index(expected.index, found.index):
+        return wrong
+    for i, name in enumerate(expected.columns):
+        one, other = expected.iloc[:, i], found.iloc[:, i]
+        if wrong := _column(one, other, columns.get(str(name), rtol)):
+            return f"column {name}: {wrong}"
+    return ""
+
+
+def _index(expected: pd.Index, found: pd.Index) -> str:
+    if list(expected.names) != list(found.names) or len(expected) != len(found):
+        return f"its index is {list(found.names)} of {len(found):,} rows"
+    return "" if expected.equals(found) else "its index has other values"
+
+
+def _column(expected: pd.Series, found: pd.Series, rtol: float) -> str:
+    import numpy as np
+
+    if expected.dtype != found.dtype:
+        return f"its type is {found.dtype}, not {expected.dtype}"
+    if isinstance(expected.dtype, np.dtype) and expected.dtype.kind != "O":
+        return array_difference(expected.to_numpy(), found.to_numpy(), rtol=rtol)
+    missing, gone = expected.isna().to_numpy(), found.isna().to_numpy()
+    if not np.array_equal(missing, gone):
+        return f"{int((missing != gone).sum()):,} of {len(expected):,} values are there or missing"
+    for i in np.flatnonzero(~missing).tolist():
+        if wrong := _plain(expected.iloc[i], found.iloc[i]):
+            return f"in row {i} {wrong}"
+    return ""
+
+
+def _sparse(expected: Any, found: Any, rtol: float) -> str:
+    if not hasattr(found, "tocoo") or expected.shape != found.shape:
+        return _kinds(expected, found)
+    one, other = expected.tocsr().tocoo(), found.tocsr().tocoo()
+    for part in ("row", "col", "data"):
+        if wrong := array_difference(getattr(one, part), getattr(other, part), rtol=rtol):
+            return f"{part}: {wrong}"
+    return ""
+
+
+def _file(expected: str, found: Any) -> str:
+    """Compare the bytes of a file with those of another, or of an array."""
+    import numpy as np
+
+    if isinstance(found, (str, os.PathLike)):
+        other = os.fspath(found)
+        if not os.path.exists(other):
+            return f"there is no file {other}"
+        same = os.path.samefile(expected, other) or filecmp.cmp(expected, other, shallow=False)
+        return "" if same else "its bytes are others"
+    if not (hasattr(found, "shape") and hasattr(found, "dtype")):
+        return _kinds(expected, found)
+    size = os.path.getsize(expected)
+    n_bytes = math.prod(found.shape) * np.dtype(found.dtype).itemsize
+    if size != n_bytes:
+        return f"it has {n_bytes:,} bytes, not {size:,}"
+    if not size:
+        return ""
+    whole = np.memmap(expected, dtype=found.dtype, mode="r", shape=tuple(found.shape))
+    return array_difference(whole, found)
+
+
+def _plain(expected: Any, found: Any) -> str:
+    """Compare plain values, and what holds them."""
+    if isinstance(expected, Mapping):
+        if not isinstance(found, Mapping) or list(expected) != list(found):
+            return "its keys are others"
+        return next((w for key in expected if (w := difference(expected[key], found[key]))), "")
+    if isinstance(expected, (list, tuple)):
+        if not isinstance(found, type(expected)) or len(expected) != len(found):
+            return "its length is another"
+        pairs = zip(expected, found, strict=True)
+        return next((wrong for one, other in pairs if (wrong := difference(one, other))), "")
+    if hasattr(expected, "shape") and hasattr(expected, "dtype") and expected.shape:
+        return difference(expected, found)
+    if type(expected) is not type(found):
+        return _kinds(expected, found)
+    if expected is None or expected == found or (expected != expected and found != found):
+        return ""
+    return f"it is {str(found)[:60]!r}, not {str(expected)[:60]!r}"
+
+
+def _kinds(expected: Any, found: Any) -> str:
+    return f"it is a {type(found).__name__}, not a {type(expected).__name__}"
+
+
+def _shape(value: Any) -> str:
+    return " x ".join(f"{n:,}" for n in value.shape) or "a single value"

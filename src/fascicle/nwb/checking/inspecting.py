@@ -1,0 +1,66 @@
+"""Hold a new file against good practice, as DANDI does: nwbinspector with its configuration."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from fascicle.errors import MissingExtraError
+from fascicle.nwb.checking.results import Check, Finding
+
+#: Levels by nwbinspector's names for them; an error is a check that could not be made.
+_LEVELS = {
+    "ERROR": "critical",
+    "PYNWB_VALIDATION": "invalid",
+    "CRITICAL": "critical",
+    "BEST_PRACTICE_VIOLATION": "violation",
+    "BEST_PRACTICE_SUGGESTION": "suggestion",
+}
+
+
+def inspect(file: Path) -> Check:
+    """Check a file by nwbinspector with its configuration for DANDI.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        In the folder where it is going to be: files that it names are looked for from there.
+
+    Returns
+    -------
+    Check
+        Each message is a finding of the level ``critical``, ``violation`` or ``suggestion``.
+
+    Raises
+    ------
+    MissingExtraError
+        If nwbinspector is not installed.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of libraries that others import
+        try:
+            from nwbinspector import configure_checks, inspect_nwbfile, load_config
+        except ImportError as error:
+            raise MissingExtraError(
+                f"to inspect a file takes a library that is not installed ({error})",
+                hint='pip install "fascicle[convert]", or leave out the check "inspect"',
+            ) from None
+        checks = configure_checks(config=load_config(filepath_or_keyword="dandi"))
+        # The schema is another check.
+        found = list(inspect_nwbfile(nwbfile_path=str(file), skip_validate=True, checks=checks))
+    said = f"{len(checks)} rules of nwbinspector for DANDI"
+    findings = [_finding(message) for message in found]
+    return Check("inspect", list(dict.fromkeys(findings)), len(checks), said)
+
+
+def _finding(message: Any) -> Finding:
+    level = _LEVELS.get(message.importance.name, "critical")
+    where = str(message.location or "")
+    name = str(message.object_name or "")
+    if name and name not in where:
+        where = f"{where.rstrip('/')}/{name}"
+    text = " ".join(str(message.message).split())
+    if message.importance.name == "ERROR":  # its last line is what went wrong
+        text = str(message.message).strip().splitlines()[-1]
+    return Finding(level, where, f"{text} ({message.check_function_name})")

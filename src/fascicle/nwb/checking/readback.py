@@ -1,0 +1,183 @@
+"""Read a new file back as ALF, and compare each dataset with what it was made of.
+
+The file is read as anybody reads it, through the records that lie in it: what was written, and how
+it was written, is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fascicle.errors import FascicleError
+from fascicle.formats.nwb.guard import HARM
+from fascicle.nwb.checking.comparing import TOLERANCES, difference
+from fascicle.nwb.checking.results import Check, Finding
+from fascicle.transfer.text import size_text
+
+if TYPE_CHECKING:
+    from fascicle.formats.nwb import NwbFile
+    from fascicle.formats.nwb.alf import AlfView
+    from fascicle.formats.nwb.records import Record, Value
+    from fascicle.nwb.checking.running import Progress
+    from fascicle.nwb.metadata import SessionMetadata
+    from fascicle.nwb.writing.source import Source, SourceFile
+
+#: Rules that compute, rather than put values together.
+_COMPUTED = frozenset({"contrast", "place_in_brain"})
+
+
+def compare(
+    file: Path,
+    *,
+    source: Source,
+    metadata: SessionMetadata | None = None,
+    progress: Progress | None = None,
+) -> Check:
+    """Compare what a file gives back as ALF with the datasets of its session, value by value.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+    source : Source
+        The datasets, which are read anew.
+    metadata : SessionMetadata, optional
+        What was asked for: items with a ``dtype`` may have lost digits, others may not.
+    progress : callable, optional
+        Called with the number of bytes that were compared since the last call.
+
+    Returns
+    -------
+    Check
+        A dataset that is not given back exactly is a finding of the level ``mismatch``. Numbers
+        that were scaled may be off by `TOLERANCES`.
+
+    Notes
+    -----
+    One probe at a time, and recordings block by block, so that memory is bounded.
+    """
+    from fascicle.formats.nwb import NwbFile
+    from fascicle.formats.nwb.alf import AlfView
+    from fascicle.nwb.writing.source import Source
+
+    anew = Source(source.session)
+    held = {one.path: one for one in source.files}
+    check = Check("readback")
+    with NwbFile(file, max_claim=None) as opened:
+        records = AlfView(opened).records
+    if records is None:
+        check.findings.append(Finding("mismatch", "", "the file does not say what it was made of"))
+        return check
+    narrowed = _narrowed(metadata)
+    seen: set[str] = set()
+    total = 0
+    for some in _by_probe(records):
+        with NwbFile(file, max_claim=None) as opened:
+            view = AlfView(opened)
+            for record in some:
+                if record.dataset in seen:
+                    text = "the file says twice where it is"
+                    check.findings.append(Finding("mismatch", record.dataset, text))
+                    continue
+                seen.add(record.dataset)
+                one = held.get(record.dataset)
+                text = _wrong(record, one, view, anew, narrowed)
+                if text:
+                    check.findings.append(Finding("mismatch", record.dataset, text))
+                size = (one.size or 0) if one is not None else 0
+                total += size
+                if progress is not None:
+                    progress(size)
+    check.checked = len(seen)
+    check.said = f"all values of {len(seen):,} datasets, {size_text(total)}"
+    return check
+
+
+def _by_probe(records: tuple[Record, ...]) -> Iterator[list[Record]]:
+    """Go through the records, those of one probe together: its spikes take the memory."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.value.probe, []).append(record)
+    for label in sorted(groups):
+        yield groups[label]
+
+
+def _wrong(
+    record: Record,
+    file: SourceFile | None,
+    view: AlfView,
+    source: Source,
+    narrowed: dict[str, set[str]],
+) -> str:
+    """Return what is wrong with one dataset; empty if nothing."""
+    if file is None:
+        return "the session has no such dataset"
+    if record.value.of == "external":
+        return _external(record, file, view, source)
+    try:
+        expected = source.load(file, keep=False)
+    except (FascicleError, OSError) as error:
+        return f"it cannot be read again: {_first(error)}"
+    try:
+        found = view.read(record.dataset)
+        columns = {
+            name: _tolerance(value, view.file, narrowed)
+            for name, value in (record.value.columns or {}).items()
+        }
+        rtol = _tolerance(record.value, view.file, narrowed)
+        return difference(expected, found, rtol=rtol, columns=columns)
+    except (FascicleError, *HARM) as error:
+        return f"it cannot be read back: {_first(error)}"
+
+
+def _external(record: Record, file: SourceFile, view: AlfView, source: Source) -> str:
+    """Return what is wrong with a file that the new one only names."""
+    place = view.external(record.dataset)
+    if place is None:
+        return "the file does not say where it lies"
+    if not place.exists():
+        return f"it should lie at {place}"
+    here = source.place(file)
+    same = place.samefile(here) or place.stat().st_size == here.stat().st_size
+    return "" if same else f"{place} is another file"
+
+
+def _tolerance(value: Value, file: NwbFile, narrowed: dict[str, set[str]]) -> float:
+    """Return how far the numbers of a dataset may be off: not at all unless they were scaled."""
+    import numpy as np
+
+    scaled = value.factor != 1.0 or value.offset != 0.0 or value.rule in _COMPUTED
+    asked = any(
+        value.at == at or value.at.startswith(f"{at}/") or at.startswith(f"{value.at}/")
+        for at, names in narrowed.items()
+        if names.intersection((*value.names, value.at.rpartition("/")[2]))
+    )
+    if not scaled and not asked:
+        return 0.0
+    sizes = []
+    if value.dtype and value.dtype.lstrip("<>=|").startswith("f"):
+        sizes.append(np.dtype(value.dtype).itemsize)
+    if asked:
+        stored = [file.facts(path).dtype for path in _paths(value) if file.has(path)]
+        sizes += [dtype.itemsize for dtype in stored if dtype.kind == "f"]
+    return TOLERANCES.get(min(sizes, default=8), 0.0)
+
+
+def _paths(value: Value) -> list[str]:
+    return [f"{value.at}/{name}" for name in value.names] or [value.at]
+
+
+def _narrowed(metadata: SessionMetadata | None) -> dict[str, set[str]]:
+    """Return for each object the arrays that somebody asked to be written in another type."""
+    out: dict[str, set[str]] = {}
+    for entry in metadata.objects if metadata is not None else []:
+        names = {item.name for item in entry.wanted if item.dtype}
+        if names:
+            out.setdefault(entry.nwb, set()).update(names)
+    return out
+
+
+def _first(error: BaseException) -> str:
+    text = str(getattr(error, "message", "") or error) or type(error).__name__
+    return " ".join(text.split())[:300]
