@@ -87,6 +87,11 @@ class CbinArray:
         return self.shape[0] / self.sample_rate
 
     @property
+    def chunk_length(self) -> int:
+        """int: Samples of its first chunk, which most others have too: decoded at once."""
+        return self._layout.bounds[1]
+
+    @property
     def n_sync(self) -> int:
         """int: How many of the last channels are digital words."""
         return sglx.n_sync(self._needed_meta())

@@ -24,7 +24,8 @@ def _inflater() -> tuple[Any, type[Exception]]:
         from isal import isal_zlib
     except ImportError:
         return zlib.decompressobj, zlib.error
-    return isal_zlib.decompressobj, isal_zlib.IsalError
+    failed: Any = isal_zlib.IsalError
+    return isal_zlib.decompressobj, failed
 
 
 def inflate(data: bytes, limit: int) -> bytes:
