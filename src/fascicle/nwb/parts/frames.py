@@ -1,0 +1,237 @@
+"""Tables of any kind as tables of an NWB file, which come back as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fascicle.formats.nwb.records import Value
+from fascicle.nwb.parts.placing import files_of, fresh_name, labels, names_at, put, safe_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fascicle.nwb.writing.draft import Draft
+    from fascicle.nwb.writing.entries import Entry, Item
+    from fascicle.nwb.writing.source import SourceFile
+
+#: What stands for a text that is missing, the first that no text of the column is.
+_MISSING = ("", "n/a", "(missing)", "<missing>")
+_MODULE = "processing/misc"
+
+
+def stored_column(series: pd.Series[Any]) -> tuple[Any, dict[str, Any]] | None:
+    """Return a column as an NWB file holds it, and what brings it back; None if nothing does.
+
+    Parameters
+    ----------
+    series : pandas.Series
+        Of numbers, flags, dates without a zone, or text, of which some may be missing.
+
+    Returns
+    -------
+    values : numpy.ndarray
+    back : dict
+        Arguments of its `Value`: ``dtype``, and ``words`` where text is missing.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from fascicle.nwb.parts.loose import is_plain_text, storable
+
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind != "O":
+        values = storable(series.to_numpy())
+        return None if values is None else (values, {"dtype": str(dtype)})
+    plain = isinstance(dtype, np.dtype)
+    if not (plain or isinstance(dtype, pd.StringDtype)):
+        return None
+    texts = series.to_numpy(dtype=object)
+    gone = series.isna().to_numpy()
+    if not is_plain_text(texts[~gone].tolist()) or any("{" in text for text in texts[~gone]):
+        return None  # a text like a dictionary has no place in a column, checkers say
+    back: dict[str, Any] = {"dtype": "object" if plain else str(dtype)}
+    if gone.any():
+        marker = next((m for m in _MISSING if m not in set(texts[~gone])), None)
+        kinds = {"None" if text is None else type(text).__name__ for text in texts[gone]}
+        if marker is None or (plain and kinds not in ({"None"}, {"float"})):
+            return None
+        texts = np.where(gone, marker, texts)
+        back["words"] = {marker: float("nan") if kinds == {"float"} else None}
+    return texts, back
+
+
+def table_columns(
+    draft: Draft,
+    frame: pd.DataFrame,
+    at: str,
+    *,
+    named: Callable[[str], Item | None] = lambda column: None,
+    taken: Sequence[str] = (),
+    key: str = "table",
+) -> tuple[list[Any], dict[str, Value], dict[str, Any]] | str:
+    """Return a table's columns for NWB, and what brings the table back.
+
+    Parameters
+    ----------
+    draft : Draft
+    frame : pandas.DataFrame
+    at : str
+        Path of the table in the file.
+    named : callable
+        The item of a column, which names and describes it; an item that is off leaves it out.
+    taken : sequence of str
+        Names that are taken.
+    key : str
+        What the table is, for descriptions.
+
+    Returns
+    -------
+    columns : list of hdmf.common.VectorData
+    values : dict of Value
+        By the columns of the frame.
+    options : dict
+        Of the frame's `Value`: its index and labels.
+    str
+        In place of all: why the table cannot come back from columns.
+    """
+    import pandas as pd
+    from hdmf.common import VectorData
+
+    options: dict[str, Any] = {}
+    if any(not isinstance(label, str) for label in frame.columns):
+        labels: list[Any] = frame.columns.tolist()
+        if not all(type(label) is int for label in labels):
+            return "names of its columns are no text"
+        options["labels"] = labels
+    if frame.columns.nlevels > 1 or not frame.columns.is_unique:
+        return "columns have the same name"
+    parts = {str(label): frame[label] for label in frame.columns}
+    if not _is_default(frame.index):
+        levels = [frame.index.get_level_values(k) for k in range(frame.index.nlevels)]
+        options["index"] = []
+        for k, level in enumerate(levels):
+            if not (level.name is None or isinstance(level.name, str)):
+                return "the name of its index is no text"
+            column = fresh_name(level.name or f"index_{k}", parts)
+            parts[column] = pd.Series(level.array)
+            options["index"].append([column, level.name])
+    columns, values = [], {}
+    used = {"id", *taken}
+    for label, series in parts.items():
+        item = named(label)
+        if item is not None and not item.on:
+            continue
+        stored = stored_column(series)
+        if stored is None:
+            return f"column {label!r} holds {series.dtype} in a form that HDF5 has no place for"
+        held, back = stored
+        name = fresh_name(safe_name(item.name if item else label), used)
+        used.add(name)
+        said = (item and item.description) or f"Column {label!r} of {key}"
+        dtype = item.dtype if item and item.dtype and held.dtype.kind in "fiub" else None
+        data = draft.array(held, dtype=dtype, what=key)
+        columns.append(VectorData(name=name, description=said, data=data))
+        values[label] = Value("row", at, (name,), **back)
+    return columns, values, options
+
+
+def _is_default(index: pd.Index[Any]) -> bool:
+    import pandas as pd
+
+    return (
+        isinstance(index, pd.RangeIndex)
+        and index.name is None
+        and (index.start, index.step) == (0, 1)
+    )
+
+
+def carry_table(
+    draft: Draft,
+    file: SourceFile,
+    *,
+    name: str = "",
+    description: str = "",
+    at: str = "",
+    entry: Entry | None = None,
+) -> None:
+    """Carry a table as a DynamicTable; as its text or bytes where columns cannot bring it back.
+
+    Parameters
+    ----------
+    draft : Draft
+    file : SourceFile
+    name, description : str, optional
+    at : str, optional
+        Path in the file; in ``processing/misc`` unless given.
+    entry : Entry, optional
+        Its items name and describe columns.
+    """
+    import numpy as np
+    from hdmf.common import DynamicTable
+
+    from fascicle.nwb.parts.loose import carry_bytes, carry_text
+
+    found = draft.source.load(file, keep=False)
+    frame = found.to_frame() if getattr(found, "ndim", 0) == 1 else found
+    if not at:
+        called = fresh_name(safe_name(name or labels(file)[1]), names_at(draft, _MODULE))
+        at = f"{_MODULE}/{called}"
+    made = _made(draft, frame, file, at, entry)
+    if isinstance(made, str):
+        draft.inform(f"it is carried as a file rather than as a table: {made}", file)
+        (carry_bytes if file.extension == "pqt" else carry_text)(draft, file, description)
+        return
+    columns, values, options = made
+    table = DynamicTable(
+        name=at.rpartition("/")[2],
+        description=description or f"Table of the ALF dataset {file.path}",
+        columns=columns,
+        id=draft.array(np.arange(len(frame)), what=file.key),
+    )
+    put(draft, at, table)
+    draft.took(file, Value("frame", at, columns=values, options=options))
+    left = [str(c) for c in frame.columns if str(c) not in values]
+    if left:
+        draft.inform(f"without columns that are switched off: {', '.join(left)}", file)
+
+
+def _made(
+    draft: Draft, frame: Any, file: SourceFile, at: str, entry: Entry | None
+) -> tuple[list[Any], dict[str, Value], dict[str, Any]] | str:
+    if not hasattr(frame, "columns"):
+        return "it is a single value"
+    if not len(frame) or not len(frame.columns):
+        return "it has no rows"
+
+    def named(column: str) -> Item | None:
+        for item in entry.items if entry else ():
+            if item.source.partition(":")[2] == column:
+                holders = files_of(draft.source, item.source, entry.collections if entry else [])
+                if file in holders:
+                    return item
+        return None
+
+    # Jobs of columns that came before one that cannot be held must not stay.
+    jobs = len(draft.jobs)
+    made = table_columns(draft, frame, at, named=named, key=file.key)
+    if isinstance(made, str):
+        del draft.jobs[jobs:]
+    elif not made[0]:
+        return "all of its columns are switched off"
+    return made
+
+
+def schema_columns(draft_source: Any, file: SourceFile) -> list[str]:
+    """Return the columns of a table that is on this machine, without reading it; else none."""
+    from fascicle.nwb.parts.placing import is_here
+
+    if file.extension != "pqt" or not is_here(draft_source, file):
+        return []
+    from fascicle.errors import FascicleError
+    from fascicle.nwb.parts.parquet import Parquet
+
+    try:
+        return Parquet(draft_source.place(file)).columns
+    except FascicleError:
+        return []  # said when it is read

@@ -1,0 +1,180 @@
+"""Times of samples: whether NWB takes them, as a rate or one by one, shared by several series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fascicle.errors import FascicleError
+from fascicle.formats.nwb.records import Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fascicle.nwb.writing.draft import Draft
+    from fascicle.nwb.writing.source import SourceFile
+
+#: Times that are apart from those of a rate by more than this, in seconds, are written one by one.
+CLOSE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The times of an object's samples.
+
+    Attributes
+    ----------
+    file : SourceFile
+    values : numpy.ndarray or None
+        As they were loaded (n,), in seconds; None if they cannot be read.
+    problem : str
+        Why NWB cannot take them as times; empty if it can.
+    """
+
+    file: SourceFile
+    values: NDArray[Any] | None
+    problem: str = ""
+
+    def __len__(self) -> int:
+        return 0 if self.values is None else len(self.values)
+
+
+def clock_of(draft: Draft, file: SourceFile) -> Clock:
+    """Return the times that a dataset holds, read once; a problem is said once, as a warning."""
+    key = f"clock:{file.path}"
+    if key not in draft.shared:
+        try:
+            values = draft.source.load(file)
+        except FascicleError as error:
+            clock = Clock(file, None, f"cannot be read: {error}")
+        else:
+            clock = Clock(file, *_judged(values))
+        if clock.problem:
+            draft.warn(f"the times {clock.problem}: nothing is written with them", file)
+        draft.shared[key] = clock
+    found: Clock = draft.shared[key]
+    return found
+
+
+def _judged(values: Any) -> tuple[Any, str]:
+    import numpy as np
+
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        return None, "are no numbers"
+    if values.ndim != 1:
+        return None, f"have the shape {values.shape} rather than one dimension"
+    if not len(values):
+        return values, "are none at all"
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        bad = int((~np.isfinite(values)).sum())
+        return values, f"are not finite at {bad} of {len(values)} samples"
+    if np.any(values[1:] < values[:-1]):
+        first = int(np.flatnonzero(values[1:] < values[:-1])[0]) + 1
+        return values, f"do not ascend (sample {first} is before the one before it)"
+    if values.dtype != np.float64 and not np.array_equal(values.astype(np.float64), values):
+        return values, f"are {values.dtype}, which 64-bit floats do not hold exactly"
+    return values, ""
+
+
+def timing(draft: Draft, clock: Clock, n: int) -> dict[str, Any]:
+    """Return what a series of ``n`` samples takes as its times.
+
+    Parameters
+    ----------
+    draft : Draft
+    clock : Clock
+        Without a problem.
+    n : int
+        At most as many as there are times; of fewer, the first.
+
+    Returns
+    -------
+    dict
+        ``timestamps``: another series that has them already, or an array; or ``starting_time``
+        and ``rate`` where the times are those of a rate.
+    """
+    import numpy as np
+
+    assert clock.values is not None and n <= len(clock)
+    if (owner := draft.shared.get(_key(clock, n))) is not None:
+        if owner.rate is not None:
+            return {"starting_time": owner.starting_time, "rate": owner.rate}
+        return {"timestamps": owner}
+    times = np.asarray(clock.values[:n], dtype=np.float64)
+    if (rate := regular_rate(times)) is not None:
+        return {"starting_time": float(times[0]), "rate": rate}
+    return {"timestamps": draft.array(times, what=f"times of {clock.file.object}")}
+
+
+def own(draft: Draft, clock: Clock, series: Any, at: str, n: int) -> None:
+    """Say that a series has the times, so that others link to it if it is the first.
+
+    The first that has all of them is where the dataset is recorded to be.
+
+    Parameters
+    ----------
+    draft : Draft
+    clock : Clock
+    series : pynwb.TimeSeries
+        Made with what `timing` returned.
+    at : str
+        Its path in the file.
+    n : int
+        Its number of samples.
+    """
+    file = clock.file
+    if _key(clock, n) in draft.shared:
+        return
+    draft.shared[_key(clock, n)] = series
+    if n != len(clock) or file.path in draft.taken:
+        return
+    draft.shared.setdefault(f"times:{file.object}", series)
+    assert clock.values is not None
+    if series.rate is None or _is_exactly(clock.values, series.starting_time, series.rate):
+        draft.took(file, Value("sample", at, ("timestamps",), dtype=clock.values.dtype.str))
+        return
+    # The rate is what readers want; what it rounds is kept beside, as it was.
+    from fascicle.nwb.parts.loose import carry_array
+
+    carry_array(
+        draft,
+        file,
+        clock.values,
+        f"Times of {file.object} in seconds, exactly; /{at} has them as a rate",
+    )
+
+
+def _key(clock: Clock, n: int) -> str:
+    return f"times:{clock.file.path}" + ("" if n == len(clock) else f"#{n}")
+
+
+def regular_rate(times: NDArray[np.float64]) -> float | None:
+    """Return the rate of samples that are equally far apart, in Hz; None if they are not.
+
+    The rate gives the times back, exactly if any that is tried does, else to within `CLOSE`.
+    """
+    import numpy as np
+
+    if len(times) < 3:
+        return None
+    steps = np.diff(times)
+    # What nwbinspector calls regular; of others, a look at the first saves the rest.
+    if len(np.unique(steps[:100].round(9))) > 1 or len(np.unique(steps.round(9))) > 1:
+        return None
+    whole = float(times[-1] - times[0])
+    if whole <= 0 or steps[0] <= 0:
+        return None
+    mean = (len(times) - 1) / whole
+    candidates = [mean, 1 / float(steps[0]), float(round(mean)), round(mean, 3), round(mean, 6)]
+    if any(rate > 0 and _is_exactly(times, times[0], rate) for rate in candidates):
+        return next(r for r in candidates if r > 0 and _is_exactly(times, times[0], r))
+    errors = np.abs(times[0] + np.arange(len(times)) / mean - times)
+    return mean if float(errors.max()) <= CLOSE else None
+
+
+def _is_exactly(times: NDArray[Any], start: float, rate: float) -> bool:
+    import numpy as np
+
+    made = float(start) + np.arange(len(times), dtype=np.float64) / rate
+    return bool(np.array_equal(made.astype(times.dtype), times))
