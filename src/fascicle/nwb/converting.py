@@ -242,17 +242,20 @@ def _make(
 def _write(part: Path, draft: Draft, timer: _Timer, progress: bool | None) -> None:
     from fascicle.transfer.bars import make_bar
 
-    h5 = skeleton.create(part)
-    try:
+    total = sum(job.nbytes for job in draft.jobs)
+    name = draft.options.target.name if draft.options.target else part.name
+    with skeleton.create(part) as (h5, output):
         with timer("skeleton"):
             io = skeleton.write(draft.nwb, h5)
-        total = sum(job.nbytes for job in draft.jobs)
-        name = draft.options.target.name if draft.options.target else part.name
+            output.check()
         with timer("fill"), make_bar(shown=_is_shown(progress), total=total, desc=name) as bar:
-            fill(draft.jobs, h5, advance=bar.update)
+
+            def advance(n_bytes: int) -> None:
+                output.check()
+                bar.update(n_bytes)
+
+            fill(draft.jobs, h5, advance=advance)
             io.close()
-    finally:
-        h5.close()
 
 
 def _check(
@@ -268,8 +271,12 @@ def _check(
 
     options = {"total": report.sizes.get("source"), "desc": f"check {landing.target.name}"}
     with timer("check"), make_bar(shown=_is_shown(progress), **options) as bar:
+
+        def advance(n_bytes: int) -> None:
+            bar.update(n_bytes)
+
         report.checks = run_checks(
-            landing.part, source=source, target=landing.target, check=check, progress=bar.update
+            landing.part, source=source, target=landing.target, check=check, progress=advance
         )
 
 

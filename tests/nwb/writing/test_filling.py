@@ -28,7 +28,7 @@ def write(nwbfile: Any, tmp_path: Path) -> Write:
 
     def go(jobs: list[Job], advance: Callable[[int], object] = lambda n_bytes: None) -> Path:
         path = tmp_path / "made.nwb"
-        with skeleton.create(path) as made:
+        with skeleton.create(path) as (made, _):
             io = skeleton.write(nwbfile, made)
             fill(jobs, made, advance=advance)
             io.close()

@@ -75,7 +75,7 @@ class Landing:
     def __enter__(self) -> Landing:
         self.refuse_existing()
         with said(self.target):
-            self.target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(self.target.parent)
             self.sweep()
         return self
 
@@ -95,7 +95,7 @@ class Landing:
             if _same(file, to):
                 return
             raise WouldReplace(f"{to} is there already", hint="overwrite=True replaces it")
-        to.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(to.parent)
         part = to.with_name(
             f".{_short(to.name)}.{_here()}.{os.getpid()}.{secrets.token_hex(4)}.part"
         )
@@ -211,6 +211,15 @@ def _same(one: Path, other: Path) -> bool:
     return os.path.samestat(first, second) or (
         first.st_size == second.st_size and first.st_mtime_ns == second.st_mtime_ns
     )
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConversionError(
+            f"{path} cannot be written: it is no folder", hint="name another target"
+        ) from None
 
 
 def _sync(path: Path) -> None:

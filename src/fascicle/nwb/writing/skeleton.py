@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import ConversionError
+from fascicle.nwb.writing.output import Output, new_h5
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +90,7 @@ def _add_table(
 # -- the file --------------------------------------------------------------------------------------
 
 
-def create(path: Path) -> Any:
+def create(path: Path) -> AbstractContextManager[tuple[Any, Output]]:
     """Return a new HDF5 file that any reader of HDF5 1.8 reads, and whose structure lies in front.
 
     Raises
@@ -96,11 +98,9 @@ def create(path: Path) -> Any:
     FileExistsError
         If there is one.
     OSError
-        If it cannot be made.
+        If it cannot be made, or written.
     """
-    import h5py
-
-    return h5py.File(path, "x", libver=("earliest", "v108"), meta_block_size=META_BLOCK)
+    return new_h5(path, libver=("earliest", "v108"), meta_block_size=META_BLOCK)
 
 
 def write(nwb: Any, h5: Any) -> Any:
