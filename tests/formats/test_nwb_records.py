@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -394,7 +395,8 @@ def test_files_that_are_kept_whole(writer: Writer, tmp_path: Path) -> None:
     assert view.read("raw_ephys_data/a.ap.meta")["typeThis"] == "imec"
 
 
-def test_raw_recordings_are_read_in_slices(writer: Writer) -> None:
+@pytest.mark.parametrize("rule", ["side_by_side", "raw"])
+def test_raw_recordings_are_read_in_slices(writer: Writer, rule: str) -> None:
     rng = np.random.default_rng(1)
     whole = rng.integers(-999, 999, (100_000, 5), np.int16)
     writer.h5.create_dataset("acquisition/ap/data", data=whole[:, [3, 0, 1, 2]], chunks=(4096, 2))
@@ -408,6 +410,11 @@ def test_raw_recordings_are_read_in_slices(writer: Writer) -> None:
         shape=whole.shape,
         options={"columns": [{"at": [3, 0, 1, 2]}, [4, 5]]},
     )
+    if rule == "raw":
+        options = {"sync": "acquisition/sync/data", "order": [1, 2, 3, 0, 4]}
+        value = replace(
+            value, of="sample", at="acquisition/ap", names=("data",), rule="raw", options=options
+        )
     path = "raw_ephys_data/probe00/_spikeglx_a.imec0.ap.cbin"
     view = recorded(writer, {path: value})
     raw = view.read(path)

@@ -84,7 +84,7 @@ def value_of(view: AlfView, offer: Offer, value: Value) -> Any:
         return frame_of(view, offer, value).squeeze("columns")
     values = _made(view, offer, value)
     if isinstance(values, SideBySide):
-        return values if extension in ("cbin", "bin") else values[:]
+        return values if value.rule == "raw" or extension in ("cbin", "bin") else values[:]
     return values if value.of == "literal" and not value.dtype else typed(values, value)
 
 
@@ -387,7 +387,7 @@ def file_of(view: AlfView, offer: Offer) -> bytes | None:
     if value.of in WHOLE:
         return content(view, offer, value)
     extension = offer.path.rpartition(".")[2]
-    if value.rule == "side_by_side" and extension in ("cbin", "bin"):
+    if value.rule in ("raw", "side_by_side") and extension in ("cbin", "bin"):
         raise ALFObjectNotFound(
             f"{offer.path} is in {view.file.name} as an array, and not as a file",
             hint=f"session.read({offer.path!r}) reads what is indexed of it",

@@ -162,26 +162,68 @@ def side_by_side(view: AlfView, offer: Offer) -> SideBySide:
     import numpy as np
 
     said = offer.value
+    if said is None:
+        raise ValueError("only records name this rule")
+    parts = []
+    for name, where in zip(said.names, said.options["columns"], strict=True):
+        columns = np.asarray(where["at"]) if isinstance(where, dict) else np.arange(*where)
+        parts.append(Part(f"{said.at}/{name}" if said.at else name, columns))
+    return _whole(view, offer, parts)
+
+
+def raw(view: AlfView, offer: Offer) -> SideBySide:
+    """Return the voltages of a series and the digital words of ``sync`` as one array.
+
+    Channel k is column ``order[k]`` of both of them side by side; in their order without one.
+    """
+    import numpy as np
+
+    said = offer.value
+    if said is None:
+        raise ValueError("only records name this rule")
+    paths = [f"{said.at}/{name}" for name in said.names]
+    paths += [str(said.options["sync"])] if "sync" in said.options else []
+    widths = [(*view.file.facts(path).shape, 1)[1] for path in paths]
+    order = np.asarray(said.options.get("order", range(sum(widths))))
+    if sorted(order.tolist()) != list(range(sum(widths))):
+        raise BadFileError(
+            f"{view.file.name}: the order of the channels of {offer.path} is none of "
+            f"{sum(widths)} columns"
+        )
+    places = np.argsort(order)
+    ends = np.cumsum(widths).tolist()
+    parts = [
+        Part(path, places[end - width : end])
+        for path, end, width in zip(paths, ends, widths, strict=True)
+    ]
+    return _whole(view, offer, parts)
+
+
+def _whole(view: AlfView, offer: Offer, parts: list[Part]) -> SideBySide:
+    """Return parts side by side if each fits, and together they are the whole.
+
+    Raises
+    ------
+    BadFileError
+        If they do not.
+    """
+    import numpy as np
+
+    said = offer.value
     if said is None or said.shape is None or len(said.shape) != 2:
         raise BadFileError(f"{view.file.name}: the record of {offer.path} has no shape")
     n, width = said.shape
-    parts = []
-    for name, where in zip(said.names, said.options["columns"], strict=True):
-        path = f"{said.at}/{name}" if said.at else name
-        columns = np.asarray(where["at"]) if isinstance(where, dict) else np.arange(*where)
+    for path, columns in parts:
         shape = view.file.facts(path).shape
-        fits = shape[:1] == (n,) and (len(shape) == 1 or shape[1:] == (len(columns),))
-        if columns.ndim != 1 or (len(shape) == 1 and len(columns) != 1):
-            fits = False
-        if not fits or (columns.size and not 0 <= columns.min() <= columns.max() < width):
+        flat = len(shape) == 1 and columns.shape == (1,)
+        if columns.ndim != 1 or not (shape == (n, len(columns)) or (flat and shape == (n,))):
             raise BadFileError(
                 f"{view.file.name}: /{path} of the shape {shape} is no part of {offer.path}, "
                 f"which has the shape {said.shape}",
                 hint="the file may be damaged: get it again",
             )
-        parts.append(Part(path, columns.astype(np.intp)))
-    taken = np.concatenate([part.columns for part in parts]) if parts else np.empty(0, int)
-    if sorted(taken.tolist()) != list(range(width)):
+    taken = [column for part in parts for column in part.columns.tolist()]
+    if sorted(taken) != list(range(width)):
         raise BadFileError(f"{view.file.name}: the columns of {offer.path} are not all there")
     return SideBySide(view.file, parts, (n, width), np.dtype(said.dtype or "<i2"))
 
@@ -214,5 +256,5 @@ def _axis(offer: Offer, default: int) -> int:
 
 #: Rules that records alone name.
 PUT_TOGETHER: dict[str, Callable[[AlfView, Offer], Any]] = {
-    function.__name__: function for function in (flat, joined, side_by_side, stacked)
+    function.__name__: function for function in (flat, joined, raw, side_by_side, stacked)
 }
