@@ -183,7 +183,10 @@ def _item(given: Any, where: str) -> Item:
 def _checked(given: Any, where: str, *, known: set[str], needed: Iterable[str]) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise MetadataError(f"{where}: {_short(given)} is no mapping")
-    said: dict[str, Any] = plain(given)
+    # YAML before 1.2 takes the word `on` for true.
+    said: dict[str, Any] = plain(
+        {"on" if key is True else key: held for key, held in given.items()}
+    )
     for key, value in list(said.items()):
         if key not in known:
             raise MetadataError(

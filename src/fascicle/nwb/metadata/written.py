@@ -27,6 +27,7 @@ _OF_SESSION = (
     "json",
     "timezone",
 )
+_OF_PROBE = ("label", "pid", "name", "model", "manufacturer", "serial")
 #: The table of them, in the module ``misc``.
 TABLE = "session"
 
@@ -92,6 +93,12 @@ def _subject(metadata: SessionMetadata) -> Any:
 def session_facts(metadata: SessionMetadata) -> dict[str, Any]:
     """Return what the document says and NWB has no place for, by field."""
     out = {key: metadata.session.get(key) for key in _OF_SESSION}
+    out["task_protocol"] = metadata.session.get("protocol")
+    out["eid"] = metadata.source.get("eid")
+    out["probes"] = [
+        {key: probe.get(key) for key in _OF_PROBE if is_said(probe.get(key))}
+        for probe in metadata.probes
+    ]
     out["subject.uuid"] = metadata.subject.get("uuid")
     for key, value in (metadata.subject.get("more") or {}).items():
         out[f"subject.{key}"] = value
@@ -115,8 +122,10 @@ def facts_table(metadata: SessionMetadata) -> Any:
     """
     from hdmf.common import DynamicTable, VectorData
 
+    from fascicle.formats.nwb.records import in_lines
+
     found = session_facts(metadata)
-    values = [json.dumps(value, ensure_ascii=False, sort_keys=True) for value in found.values()]
+    values = [in_lines(value, sort_keys=True) for value in found.values()]
     return DynamicTable(
         name=TABLE,
         description="What the archive knows of the session, and NWB has no place for",
