@@ -8,6 +8,7 @@ type. So it gives back what it was made of, exactly, and tells where it is from.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ COLUMNS = {
     "checksum": "Checksum of the dataset's file with its algorithm, where the archive knows one",
 }
 
+
+_BRACE = re.compile(r"\{(?![\n}])")
 
 #: What ``Value.of`` may be.
 KINDS = frozenset(
@@ -75,6 +78,7 @@ class Value:
         What is done beside, each before the factor:
 
         - ``rows``: ``[start, stop]`` of the first axis (of a probe's rows, of its spikes);
+        - ``take``: numbers of rows, of few that stand in another order;
         - ``column``: one column of several, a number or a list of them;
         - ``axes``: order of the axes;
         - ``as``, ``ids``, ``axis``, ``columns``: what rules need;
@@ -105,7 +109,7 @@ class Value:
 
     def to_json(self) -> str:
         """Return it as JSON, without what is as it is by default."""
-        return json.dumps(self._plain(), separators=(",", ":"), default=_of_numpy)
+        return in_lines(self._plain())
 
     def _plain(self) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -160,6 +164,22 @@ class Value:
                 raise TypeError(f"{known!r} is no mapping")
         if (self.of == "frame") != (self.columns is not None):
             raise ValueError("a frame has columns, and nothing else has")
+
+
+def in_lines(value: Any, *, ensure_ascii: bool = True, sort_keys: bool = False) -> str:
+    """Return JSON for a column of text, in which no brace has its like on the same line.
+
+    A cell with a mapping in one line is taken for a mistake: nwbinspector calls it a violation.
+    """
+    text = json.dumps(
+        value,
+        indent=0,
+        separators=(",", ":"),
+        ensure_ascii=ensure_ascii,
+        sort_keys=sort_keys,
+        default=_of_numpy,
+    )
+    return _BRACE.sub(r"\\u007b", text)  # one within a text: others end their line, or are empty
 
 
 def _of_numpy(value: Any) -> Any:
