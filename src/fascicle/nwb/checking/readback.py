@@ -6,7 +6,7 @@ it was written, is not asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,9 @@ def compare(
     file: Path,
     *,
     source: Source,
+    name: str = "",
     metadata: SessionMetadata | None = None,
+    beside: Mapping[str, Path] | None = None,
     progress: Progress | None = None,
 ) -> Check:
     """Compare what a file gives back as ALF with the datasets of its session, value by value.
@@ -42,8 +44,12 @@ def compare(
     file : pathlib.Path
     source : Source
         The datasets, which are read anew.
+    name : str
+        What messages call the file.
     metadata : SessionMetadata, optional
         What was asked for: items with a ``dtype`` may have lost digits, others may not.
+    beside : mapping, optional
+        Names of files that are going to be copied beside it, to what they will be copies of.
     progress : callable, optional
         Called with the number of bytes that were compared since the last call.
 
@@ -64,7 +70,7 @@ def compare(
     anew = Source(source.session)
     held = {one.path: one for one in source.files}
     check = Check("readback")
-    with NwbFile(file, max_claim=None) as opened:
+    with NwbFile(file, name=name, max_claim=None) as opened:
         records = AlfView(opened).records
     if records is None:
         check.findings.append(Finding("mismatch", "", "the file does not say what it was made of"))
@@ -73,7 +79,7 @@ def compare(
     seen: set[str] = set()
     total = 0
     for some in _by_probe(records):
-        with NwbFile(file, max_claim=None) as opened:
+        with NwbFile(file, name=name, max_claim=None) as opened:
             view = AlfView(opened)
             for record in some:
                 if record.dataset in seen:
@@ -82,7 +88,7 @@ def compare(
                     continue
                 seen.add(record.dataset)
                 one = held.get(record.dataset)
-                text = _wrong(record, one, view, anew, narrowed)
+                text = _wrong(record, one, view, anew, narrowed, beside or {})
                 if text:
                     check.findings.append(Finding("mismatch", record.dataset, text))
                 size = (one.size or 0) if one is not None else 0
@@ -109,12 +115,13 @@ def _wrong(
     view: AlfView,
     source: Source,
     narrowed: dict[str, set[str]],
+    beside: Mapping[str, Path],
 ) -> str:
     """Return what is wrong with one dataset; empty if nothing."""
     if file is None:
         return "the session has no such dataset"
     if record.value.of == "external":
-        return _external(record, file, view, source)
+        return _external(record, file, view, source, beside)
     try:
         expected = source.load(file, keep=False)
     except (FascicleError, OSError) as error:
@@ -131,9 +138,15 @@ def _wrong(
         return f"it cannot be read back: {_first(error)}"
 
 
-def _external(record: Record, file: SourceFile, view: AlfView, source: Source) -> str:
+def _external(
+    record: Record,
+    file: SourceFile,
+    view: AlfView,
+    source: Source,
+    beside: Mapping[str, Path],
+) -> str:
     """Return what is wrong with a file that the new one only names."""
-    place = view.external(record.dataset)
+    place = beside.get(str(record.value.options.get("path", ""))) or view.external(record.dataset)
     if place is None:
         return "the file does not say where it lies"
     if not place.exists():

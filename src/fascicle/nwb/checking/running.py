@@ -23,6 +23,7 @@ def run_checks(
     source: Source,
     target: Path,
     metadata: SessionMetadata | None = None,
+    beside: Sequence[tuple[Path, str]] = (),
     check: bool | str | Sequence[str] = True,
     progress: Progress | None = None,
 ) -> list[Check]:
@@ -38,6 +39,8 @@ def run_checks(
         Where it is going to be.
     metadata : SessionMetadata, optional
         What was asked for: only items with a ``dtype`` may lose digits.
+    beside : sequence of tuple
+        Files that are going to be copied beside it, and their names there.
     check : bool, str or sequence of str
         All checks, none, or names out of `CHECKS`:
 
@@ -66,12 +69,18 @@ def run_checks(
     """
     from fascicle.nwb.checking import inspecting, layout, readback, validating
 
+    names = {str(name): Path(held) for held, name in beside}
     checks: dict[str, Callable[[], Check]] = {
         "readback": lambda: readback.compare(
-            file, source=source, metadata=metadata, progress=progress
+            file,
+            source=source,
+            name=target.name,
+            metadata=metadata,
+            beside=names,
+            progress=progress,
         ),
         "validate": lambda: validating.validate(file),
-        "inspect": lambda: inspecting.inspect(file),
+        "inspect": lambda: inspecting.inspect(file, beside=names),
         "layout": lambda: layout.check_layout(file, target=target),
     }
     done = []
