@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fascicle.formats.nwb.records import Value
-from fascicle.nwb.parts.placing import files_of, fresh_name, labels, names_at, put, safe_name
+from fascicle.nwb.parts.placing import (
+    column_name,
+    files_of,
+    fresh_name,
+    labels,
+    names_at,
+    put,
+    safe_name,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +27,9 @@ if TYPE_CHECKING:
 #: What stands for a text that is missing, the first that no text of the column is.
 _MISSING = ("", "n/a", "(missing)", "<missing>")
 _MODULE = "processing/misc"
+#: Texts of tables with more rows are written as numbers where they are few: HDF5 packs no texts.
+_MANY = 20_000
+_FEW = 255
 
 
 def stored_column(series: pd.Series[Any]) -> tuple[Any, dict[str, Any]] | None:
@@ -61,6 +73,47 @@ def stored_column(series: pd.Series[Any]) -> tuple[Any, dict[str, Any]] | None:
     return texts, back
 
 
+@dataclass(slots=True)
+class Columns:
+    """The columns of a table, and what brings the table back.
+
+    Attributes
+    ----------
+    made : list of hdmf.common.VectorData
+    meanings : list of hdmf.common.MeaningsTable
+        Of columns that hold numbers for texts.
+    values : dict of Value
+        By the columns of the frame.
+    options : dict
+        Of the frame's `Value`: its index and labels.
+    """
+
+    made: list[Any] = field(default_factory=list)
+    meanings: list[Any] = field(default_factory=list)
+    values: dict[str, Value] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> Value:
+        """The table's `Value`, but for its place."""
+        return Value("frame", "", columns=self.values, options=self.options)
+
+
+def _numbered(texts: Any, words: Mapping[str, Any]) -> tuple[Any, dict[str, Any], list[str]] | None:
+    """Return numbers for texts, the text of each number, and how they are to be read.
+
+    None where there are too many different ones.
+    """
+    import pandas as pd
+
+    codes, found = pd.factorize(texts)
+    if len(found) > _FEW:
+        return None
+    back = {str(k): words.get(text, text) for k, text in enumerate(found)}
+    meanings = ["(missing)" if text in words else text for text in found]
+    return codes.astype("u1"), back, meanings
+
+
 def table_columns(
     draft: Draft,
     frame: pd.DataFrame,
@@ -69,7 +122,7 @@ def table_columns(
     named: Callable[[str], Item | None] = lambda column: None,
     taken: Sequence[str] = (),
     key: str = "table",
-) -> tuple[list[Any], dict[str, Value], dict[str, Any]] | str:
+) -> Columns | str:
     """Return a table's columns for NWB, and what brings the table back.
 
     Parameters
@@ -87,13 +140,9 @@ def table_columns(
 
     Returns
     -------
-    columns : list of hdmf.common.VectorData
-    values : dict of Value
-        By the columns of the frame.
-    options : dict
-        Of the frame's `Value`: its index and labels.
+    Columns
     str
-        In place of all: why the table cannot come back from columns.
+        In place of it: why the table cannot come back from columns.
     """
     import pandas as pd
     from hdmf.common import VectorData
@@ -116,7 +165,7 @@ def table_columns(
             column = fresh_name(level.name or f"index_{k}", parts)
             parts[column] = pd.Series(level.array)
             options["index"].append([column, level.name])
-    columns, values = [], {}
+    out = Columns(options=options)
     used = {"id", *taken}
     for label, series in parts.items():
         item = named(label)
@@ -126,14 +175,39 @@ def table_columns(
         if stored is None:
             return f"column {label!r} holds {series.dtype} in a form that HDF5 has no place for"
         held, back = stored
-        name = fresh_name(safe_name(item.name if item else label), used)
+        name = fresh_name(column_name(item.name if item else label), used)
         used.add(name)
         said = (item and item.description) or f"Column {label!r} of {key}"
         dtype = item.dtype if item and item.dtype and held.dtype.kind in "fiub" else None
+        meanings: list[str] = []
+        if held.dtype == object and len(held) > _MANY:
+            coded = _numbered(held, back.get("words", {}))
+            if coded is not None:
+                held, back["words"], meanings = coded
+                said += f", as numbers: {name}_meanings has the text of each"
         data = draft.array(held, dtype=dtype, what=key)
-        columns.append(VectorData(name=name, description=said, data=data))
-        values[label] = Value("row", at, (name,), **back)
-    return columns, values, options
+        column = VectorData(name=name, description=said, data=data)
+        out.made.append(column)
+        if meanings:
+            out.meanings.append(_meanings_of(column, meanings))
+        out.values[label] = Value("row", at, (name,), **back)
+    return out
+
+
+def _meanings_of(column: Any, meanings: list[str]) -> Any:
+    import numpy as np
+    from hdmf.common import MeaningsTable, VectorData
+
+    numbers = np.arange(len(meanings), dtype=np.uint8)
+    texts = np.array(meanings, dtype=object)
+    return MeaningsTable(
+        target=column,
+        description=f"The text that each number of {column.name} stands for",
+        columns=[
+            VectorData(name="value", description="Number in the column", data=numbers),
+            VectorData(name="meaning", description="Text that it stands for", data=texts),
+        ],
+    )
 
 
 def _is_default(index: pd.Index[Any]) -> bool:
@@ -182,23 +256,23 @@ def carry_table(
         draft.inform(f"it is carried as a file rather than as a table: {made}", file)
         (carry_bytes if file.extension == "pqt" else carry_text)(draft, file, description)
         return
-    columns, values, options = made
     table = DynamicTable(
         name=at.rpartition("/")[2],
         description=description or f"Table of the ALF dataset {file.path}",
-        columns=columns,
+        columns=made.made,
+        meanings_tables=made.meanings or None,
         id=draft.array(np.arange(len(frame)), what=file.key),
     )
     put(draft, at, table)
-    draft.took(file, Value("frame", at, columns=values, options=options))
-    left = [str(c) for c in frame.columns if str(c) not in values]
+    draft.took(file, replace(made.whole, at=at))
+    left = [str(c) for c in frame.columns if str(c) not in made.values]
     if left:
         draft.inform(f"without columns that are switched off: {', '.join(left)}", file)
 
 
 def _made(
     draft: Draft, frame: Any, file: SourceFile, at: str, entry: Entry | None
-) -> tuple[list[Any], dict[str, Value], dict[str, Any]] | str:
+) -> Columns | str:
     if not hasattr(frame, "columns"):
         return "it is a single value"
     if not len(frame) or not len(frame.columns):
@@ -217,7 +291,7 @@ def _made(
     made = table_columns(draft, frame, at, named=named, key=file.key)
     if isinstance(made, str):
         del draft.jobs[jobs:]
-    elif not made[0]:
+    elif not made.made:
         return "all of its columns are switched off"
     return made
 

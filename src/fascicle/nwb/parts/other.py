@@ -14,6 +14,7 @@ from fascicle.errors import FascicleError
 from fascicle.formats.nwb.records import Value
 from fascicle.nwb.parts.loose import TABLES, TEXTS, VIDEOS, carry
 from fascicle.nwb.parts.placing import (
+    column_name,
     files_of,
     fresh_name,
     labels,
@@ -73,7 +74,7 @@ def _placed(entry: Entry, taken: set[str]) -> str:
 
 
 def _is_ours(file: SourceFile) -> bool:
-    return bool(file.attribute) and file.extension in _CARRIED
+    return bool(file.attribute) and file.extension in _CARRIED and not is_raw(file)
 
 
 def _of_entry(source: Source, entry: Entry) -> Iterator[SourceFile]:
@@ -191,7 +192,7 @@ def _table(source: Source, file: SourceFile) -> Entry:
         called, used = entry.items[0].source, {"id"}
         entry.items = []
         for column in columns:
-            name = fresh_name(safe_name(column), used)
+            name = fresh_name(column_name(column), used)
             used.add(name)
             said = f"Column {column!r} of {called}"
             entry.items.append(Item(name, f"{called}:{column}", description=said))

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from fascicle.nwb.writing.source import Source, SourceFile
 
 _ODD = re.compile(r"[/\\:\x00-\x1f\x7f]+")
+_TAKEN = """add_column add_interval add_meanings_table add_row all_children all_objects children
+colnames columns container_source copy create_region css_style data_type description fields
+from_dataframe generate_html_repr generate_new_id get get_ancestor get_ancestors get_duration
+get_fields_conf get_foreign_columns get_linked_tables get_meanings_for_column get_meanings_table
+get_read_io get_starting_time has_foreign_columns id js_script meanings_tables modified name
+namespace neurodata_type object_id parent read_io reset_parent set_data_io set_modified
+to_dataframe type_hierarchy"""
+#: What tables of hdmf call things of their own: no column is to be called so.
+RESERVED = frozenset(_TAKEN.split())
 _PLACES = "processing/MODULE/NAME, acquisition/NAME, intervals/NAME, events/NAME or scratch/NAME"
 
 
@@ -26,6 +35,18 @@ def safe_name(name: str) -> str:
     """
     found = _ODD.sub("_", name).strip()
     return found if found.strip(".") else "unnamed"
+
+
+def column_name(label: str) -> str:
+    """Return a label as columns of an NWB table may be called.
+
+    Examples
+    --------
+    >>> column_name("name"), column_name("wavelength")
+    ('name_', 'wavelength')
+    """
+    name = safe_name(label)
+    return f"{name}_" if name in RESERVED or name.startswith("_") else name
 
 
 def fresh_name(name: str, taken: Container[str]) -> str:
