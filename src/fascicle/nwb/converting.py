@@ -129,7 +129,7 @@ def convert(
             draft = _make(landing, document, source, options, notes, timer, progress)
             report.describe(draft)
             if check is not False:
-                _check(report, landing, source, check, timer, progress)
+                _check(report, landing, document, source, check, timer, progress)
                 refuse_if_bad(report, refuse=refuse)
         except ConversionError as error:
             if error.report is None:
@@ -261,6 +261,7 @@ def _write(part: Path, draft: Draft, timer: _Timer, progress: bool | None) -> No
 def _check(
     report: Report,
     landing: Landing,
+    document: SessionMetadata,
     source: Source,
     check: bool | str | Sequence[str],
     timer: _Timer,
@@ -276,7 +277,12 @@ def _check(
             bar.update(n_bytes)
 
         report.checks = run_checks(
-            landing.part, source=source, target=landing.target, check=check, progress=advance
+            landing.part,
+            source=source,
+            target=landing.target,
+            metadata=document,
+            check=check,
+            progress=advance,
         )
 
 
