@@ -123,7 +123,7 @@ def storable(values: Any) -> bool:
     if not isinstance(values, np.ndarray) or values.ndim == 0:
         return False
     if values.dtype.kind in "biuf":
-        return values.dtype.itemsize <= 8
+        return bool(values.dtype.itemsize <= 8)
     if values.dtype.kind in "UT":
         return values.ndim == 1
     texts = values.dtype == object and values.ndim == 1

@@ -1,0 +1,446 @@
+"""The spikes of a session as ragged columns of the units, filled probe by probe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fascicle.errors import BadFileError, ConversionError
+from fascicle.formats.nwb.mapping import column_of, mapping
+from fascicle.formats.nwb.records import Value
+from fascicle.nwb.parts import trains
+from fascicle.nwb.parts.electrodes import OFF
+from fascicle.nwb.parts.sortings import files_of
+from fascicle.nwb.writing.later import Blocks, Later
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fascicle.nwb.parts.sortings import ProbeFiles
+    from fascicle.nwb.parts.unittable import Units
+    from fascicle.nwb.writing.draft import Draft
+    from fascicle.nwb.writing.entries import Entry, Item
+    from fascicle.nwb.writing.source import SourceFile
+
+AT = "units"
+#: Bytes of values that are made at once.
+_STEP = 8_000_000
+
+
+@dataclass(slots=True)
+class Spikes:
+    """The spikes of one probe.
+
+    Attributes
+    ----------
+    probe : ProbeFiles
+    times, clusters : SourceFile
+    others : dict
+        Other attributes that have one value for each spike, and their datasets.
+    n_source : int
+        How many spikes the datasets have.
+    timed : ndarray of bool, shape (n_source,), or None
+        Which of them have a time; None where all have one.
+    seen : ndarray of int
+        Ids of the units that have spikes.
+    span : tuple of float
+        First and last time, in s; empty without spikes.
+    some : ndarray of float
+        Some of the times, in s.
+    ids : ndarray of int
+        Id of each row of the probe's units.
+    counts : ndarray of int
+        Spikes of each row.
+    """
+
+    probe: ProbeFiles
+    times: SourceFile
+    clusters: SourceFile
+    others: dict[str, SourceFile] = field(default_factory=dict)
+    n_source: int = 0
+    timed: NDArray[np.bool_] | None = None
+    seen: Any = None
+    span: tuple[float, ...] = ()
+    some: Any = None
+    ids: Any = None
+    counts: Any = None
+
+    @property
+    def n(self) -> int:
+        """How many spikes are written."""
+        return int(self.counts.sum())
+
+
+def spikes_of(draft: Draft, entry: Entry, probe: ProbeFiles) -> Spikes | None:
+    """Look at the spikes of a probe; None, with a warning, where they cannot be told apart.
+
+    Raises
+    ------
+    ConversionError
+        If the times and the units of the spikes do not belong together.
+    """
+    import numpy as np
+
+    files = files_of(draft.source, probe.sorting, "spikes")
+    if not files:
+        return None
+    if "times" not in files or "clusters" not in files:
+        lacking = "times" if "times" not in files else "clusters"
+        draft.warn(f"{probe.sorting} has no spikes.{lacking}: its spikes are in no trains")
+        return None
+    out = Spikes(probe, files["times"], files["clusters"])
+    times, clusters = _arrays(draft, out)
+    out.n_source = len(times)
+    finite = np.isfinite(times)
+    if not finite.all():
+        out.timed = finite
+        draft.warn(
+            f"{int((~finite).sum())} of {len(times)} spikes have no time: they are in no train, "
+            f"but in the table spikes_{probe.label}, with all others as the datasets have them",
+            out.times,
+        )
+        times, clusters = times[finite], clusters[finite]
+    out.seen = trains.present(clusters)
+    if len(times):
+        out.span = (float(times.min()), float(times.max()))
+        out.some = np.asarray(times[:: max(len(times) // 1000, 1)], dtype=np.float64)
+    else:
+        out.some = np.zeros(0)
+    for attribute, file in files.items():
+        if attribute in ("times", "clusters"):
+            continue
+        if file.extension == "npy" and _is_column(draft, file, len(finite)):
+            out.others[attribute] = file
+    return out
+
+
+def _arrays(draft: Draft, spikes: Spikes) -> tuple[Any, Any]:
+    """Return the times and units of the spikes as they are.
+
+    Raises
+    ------
+    ConversionError
+        If they are no such thing.
+    """
+    import numpy as np
+
+    times = np.asarray(draft.source.load(spikes.times, keep=False))
+    clusters = np.asarray(draft.source.load(spikes.clusters, keep=False))
+    hint = "get both datasets again, or switch the entry `units` off in the metadata (on: false)"
+    for file, values in ((spikes.times, times), (spikes.clusters, clusters)):
+        if values.ndim != 1 or values.dtype.kind not in "iuf":
+            raise ConversionError(
+                f"{file.path} is no list of numbers: {values.dtype} of shape {values.shape}",
+                hint=hint,
+            )
+    if len(times) != len(clusters):
+        raise ConversionError(
+            f"{spikes.times.path} has {len(times)} spikes, and {spikes.clusters.path} "
+            f"{len(clusters)}: which spike is of which unit cannot be told",
+            hint=hint,
+        )
+    if clusters.dtype.kind == "f":
+        if not np.array_equal(clusters, np.rint(clusters)):
+            raise ConversionError(
+                f"{spikes.clusters.path} has units that are no whole numbers", hint=hint
+            )
+        clusters = clusters.astype(np.int64)
+    return times, clusters
+
+
+def _is_column(draft: Draft, file: SourceFile, n: int) -> bool:
+    """Return whether a dataset has one value for each spike; say so where it has not."""
+    try:
+        values = draft.source.load(file, keep=False)
+    except BadFileError as error:
+        draft.warn(f"it cannot be read: {error.message}", file)
+        draft.skip(file, f"it cannot be read: {error.message}")
+        return False
+    if getattr(values, "ndim", 0) < 1 or values.dtype.kind not in "biuf":
+        draft.warn("its values are no numbers: it is no column of the units", file)
+        return False
+    if len(values) != n:
+        draft.warn(
+            f"it has {len(values)} values for {n} spikes: it is no column of the units", file
+        )
+        return False
+    return True
+
+
+# -- the columns -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Ragged:
+    """One ragged column: of which probes, and how its values are made."""
+
+    item: Item
+    attribute: str
+    name: str
+    factor: float
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    files: dict[str, SourceFile] = field(default_factory=dict)
+    later: Later | None = None
+
+    def takes(self, values: Any) -> bool:
+        """Return whether values of another probe can stand beside those that it has."""
+        import numpy as np
+
+        if values.shape[1:] != self.shape:
+            return False
+        wide = np.result_type(self.dtype, values.dtype)
+        floats = self.dtype.kind == "f" and values.dtype.itemsize < 8
+        return wide.kind == self.dtype.kind or floats
+
+
+def build_spikes(draft: Draft, entry: Entry, units: Sequence[Units]) -> list[Any]:
+    """Return the ragged columns of all probes, and add the jobs that fill them.
+
+    Parameters
+    ----------
+    draft : Draft
+    entry : Entry
+    units : sequence of Units
+        One for each probe, in the order of their rows.
+
+    Returns
+    -------
+    list of VectorData and VectorIndex
+        ``spike_times`` is there in any case, since a table of units without it is taken for an
+        error.
+    """
+    import numpy as np
+
+    held = [one.spikes for one in units if one.spikes is not None]
+    ragged = _columns(draft, entry, held)
+    for spikes in held:
+        _look_through(draft, spikes)
+    out = []
+    for column in ragged:
+        counts = [
+            one.spikes.counts
+            if one.spikes is not None and one.probe.label in column.files
+            else np.zeros(len(one.ids), np.int64)
+            for one in units
+        ]
+        ends = np.cumsum(np.concatenate(counts))
+        total = int(ends[-1])
+        if total:
+            column.later = Later((total, *column.shape), column.dtype)
+        data = column.later.io if column.later else np.zeros((0, *column.shape), column.dtype)
+        about = column.item.description or column.item.source
+        unit = f" ({column.item.unit})" if column.item.unit else ""
+        out += _with_index(column.name, f"{about}{unit}", data, ends)
+    if not any(column.name == "spike_times" for column in ragged):
+        draft.warn("no spikes are written: each unit has an empty train")
+        ends = np.zeros(sum(len(one.ids) for one in units), np.int64)
+        out += _with_index("spike_times", "No spikes were converted", np.zeros(0), ends)
+    for spikes in held:
+        _fill(draft, spikes, ragged)
+        _say(draft, entry, spikes, ragged)
+    return out
+
+
+def _with_index(name: str, about: str, data: Any, ends: NDArray[np.int64]) -> list[Any]:
+    """Return a ragged column and where the rows end, in as few bytes as these need."""
+    import numpy as np
+    from hdmf.common import VectorData, VectorIndex
+
+    values = VectorData(name=name, description=about, data=data)
+    least = np.min_scalar_type(int(ends[-1]) if len(ends) else 0)
+    return [values, VectorIndex(name=f"{name}_index", data=ends.astype(least), target=values)]
+
+
+def _columns(draft: Draft, entry: Entry, held: Sequence[Spikes]) -> list[_Ragged]:
+    """Return the columns that are asked for, ``spike_times`` first."""
+    known = {d.attribute: d for d in mapping().objects["spikes"].datasets}
+    items = {item.source: item for item in entry.wanted if item.source.startswith("spikes.")}
+    out: list[_Ragged] = []
+    for spikes in held:
+        for attribute, file in {"times": spikes.times, **spikes.others}.items():
+            item = items.get(f"spikes.{attribute}")
+            if item is None:
+                draft.skip(file, OFF)
+                continue
+            values = draft.source.load(file, keep=False)
+            mine = [c for c in out if c.attribute == attribute]
+            column = next((c for c in mine if c.takes(values)), None)
+            if column is None:
+                dataset = known.get(attribute)
+                place = dataset.written if dataset is not None else None
+                as_is = place is None or (dataset is not None and item.unit == dataset.unit)
+                name = item.name if not mine else f"{item.name}_{spikes.probe.label}"
+                if attribute == "times":
+                    name = "spike_times"  # NWB's own name
+                factor = 1.0 if as_is or place is None else place.factor
+                shape = tuple(values.shape[1:])
+                column = _Ragged(item, attribute, name, factor, shape, values.dtype)
+                out.append(column)
+            column.dtype = _written(column, values.dtype)
+            column.files[spikes.probe.label] = file
+    return out
+
+
+def _written(column: _Ragged, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type of a column that takes values of one more type."""
+    import numpy as np
+
+    if column.item.dtype:
+        return np.dtype(column.item.dtype)
+    if column.attribute == "times":
+        return np.dtype(np.float64)
+    wide = np.result_type(column.dtype, dtype)
+    if wide.kind == "b":
+        return np.dtype(np.uint8)
+    return np.dtype(np.float64) if column.factor != 1.0 and wide.kind != "f" else wide
+
+
+def _look_through(draft: Draft, spikes: Spikes) -> None:
+    """Count the spikes of each unit, and find those that the source has in another order."""
+    import numpy as np
+    from hdmf.common import DynamicTable, VectorData
+
+    times, clusters = _arrays(draft, spikes)
+    if spikes.timed is not None:
+        times, clusters = times[spikes.timed], clusters[spikes.timed]
+    rows = trains.rows_of_spikes(clusters, spikes.ids)
+    spikes.counts = trains.counts_of(rows, len(spikes.ids))
+    if spikes.timed is not None:
+        return  # the table of all spikes has their order
+    if not trains.rising(times):
+        draft.inform("its spikes are not sorted by time: in the trains they are", spikes.times)
+    found = trains.moved(rows, times)
+    if found is None:
+        return
+    wide = np.min_scalar_type(len(times))
+    label = spikes.probe.label
+    about = ("Place in the datasets", "Place among the spikes sorted by time, then by unit")
+    columns = [
+        VectorData(
+            name=name,
+            description=text,
+            data=draft.array(values.astype(wide), what=f"order of the spikes of {label}"),
+        )
+        for name, text, values in zip(("position", "rank"), about, found, strict=True)
+    ]
+    draft.module("ecephys").add(
+        DynamicTable(
+            name=f"spike_order_{label}",
+            description=f"Spikes of {label} that the datasets have in another order than by time "
+            "and, of equal times, by unit",
+            columns=columns,
+        )
+    )
+
+
+def _fill(draft: Draft, spikes: Spikes, ragged: Sequence[_Ragged]) -> None:
+    """Add the job that fills the columns of one probe."""
+    label = spikes.probe.label
+    mine = [c for c in ragged if label in c.files and c.later is not None]
+    n = int(spikes.counts.sum())
+    if not mine or not n:
+        return
+    per_spike = sum(c.later.nbytes // c.later.shape[0] for c in mine if c.later is not None)
+    draft.fill(
+        lambda: _blocks(draft, spikes, mine), what=f"spikes of {label}", nbytes=n * per_spike
+    )
+
+
+def _blocks(draft: Draft, spikes: Spikes, mine: Sequence[_Ragged]) -> Blocks:
+    """Go through the values of a probe, column by column, one unit after the other."""
+    import numpy as np
+
+    times, clusters = _arrays(draft, spikes)
+    timed = spikes.timed
+    if timed is None:
+        order = trains.grouped(trains.rows_of_spikes(clusters, spikes.ids), times)
+    else:
+        rows = trains.rows_of_spikes(clusters[timed], spikes.ids)
+        order = np.flatnonzero(timed)[trains.grouped(rows, times[timed])]
+    del times, clusters  # mapped from files: what is not needed is given back
+    for column in mine:
+        later = column.later
+        assert later is not None
+        file = column.files[spikes.probe.label]
+        values = np.asarray(draft.source.load(file, keep=False))
+        scale = None if column.factor == 1.0 else 1.0 / column.factor
+        step = max(_STEP // max(later.nbytes // later.shape[0], 1), 1)
+        for start in range(0, len(order), step):
+            part = np.take(values, order[start : start + step], axis=0)
+            if scale is not None:
+                part = part * part.dtype.type(scale) if part.dtype.kind == "f" else part * scale
+            yield later, part.astype(later.dtype, copy=False)
+        del values
+
+
+# -- giving them back ------------------------------------------------------------------------------
+
+
+def _say(draft: Draft, entry: Entry, spikes: Spikes, ragged: Sequence[_Ragged]) -> None:
+    """Say where the datasets of a probe's spikes went."""
+    import numpy as np
+
+    label = spikes.probe.label
+    mine = {c.attribute: c for c in ragged if label in c.files}
+    if spikes.timed is not None:
+        _keep_all(draft, spikes, mine)
+        return
+    for column in mine.values():
+        file = column.files[label]
+        dtype = draft.source.load(file, keep=False).dtype.str
+        value = Value("spike", AT, (column.name,), probe=label, factor=column.factor, dtype=dtype)
+        draft.took(file, value)
+    if "times" not in mine:
+        draft.skip(spikes.clusters, OFF)
+        return
+    dtype = draft.source.load(spikes.clusters, keep=False).dtype.str
+    plain = np.array_equal(spikes.ids, np.arange(len(spikes.ids)))
+    draft.took(
+        spikes.clusters,
+        Value(
+            "spike",
+            AT,
+            ("spike_times",),
+            "unit_of_spike",
+            label,
+            dtype=dtype,
+            options={} if plain else {"ids": id_column(entry)},
+        ),
+    )
+
+
+def id_column(entry: Entry) -> str:
+    """Return what the column of the units' ids is called."""
+    found = next((i for i in entry.wanted if i.source == "spikes.clusters"), None)
+    return found.name if found is not None else "cluster_id"
+
+
+def _keep_all(draft: Draft, spikes: Spikes, mine: dict[str, _Ragged]) -> None:
+    """Keep all spikes of a probe as the datasets have them, since trains lack some."""
+    from hdmf.common import DynamicTable, VectorData
+
+    label = spikes.probe.label
+    name = f"spikes_{label}"
+    files = {attribute: column.files[label] for attribute, column in mine.items()}
+    if "times" in mine:
+        files["clusters"] = spikes.clusters
+    else:
+        draft.skip(spikes.clusters, OFF)
+    columns = []
+    for attribute, file in files.items():
+        values = draft.source.load(file, keep=False)
+        columns.append(
+            VectorData(
+                name=column_of(attribute),
+                description=f"Values of spikes.{attribute} as they are",
+                data=draft.array(values, what=f"{name}: {attribute}"),
+            )
+        )
+        where = f"processing/ecephys/{name}"
+        draft.took(file, Value("row", where, (column_of(attribute),), dtype=values.dtype.str))
+    if columns:
+        about = f"All spikes of {label}, also those without a time, in the order of the datasets"
+        draft.module("ecephys").add(DynamicTable(name=name, description=about, columns=columns))

@@ -1,0 +1,168 @@
+"""Spikes in the order of their units: which spike goes where, in memory that does not grow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Ids below this are counted in one pass; others are sorted.
+_FEW = 1 << 22
+#: Spikes that are looked at at once.
+_BLOCK = 1 << 21
+
+
+def present(clusters: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the ids that occur, sorted.
+
+    Parameters
+    ----------
+    clusters : ndarray of int, shape (n_spikes,)
+    """
+    import numpy as np
+
+    if not len(clusters):
+        return np.zeros(0, np.int64)
+    low, high = int(clusters.min()), int(clusters.max())
+    if low < 0 or high >= _FEW:
+        return np.unique(clusters).astype(np.int64)
+    return np.flatnonzero(_counted(clusters, high + 1))
+
+
+def _counted(numbers: NDArray[Any], n: int) -> NDArray[np.int64]:
+    """Return how often each number from 0 occurs."""
+    import numpy as np
+
+    counts = np.zeros(n, np.int64)
+    for start in range(0, len(numbers), _BLOCK):
+        counts += np.bincount(numbers[start : start + _BLOCK].astype(np.intp), minlength=n)
+    return counts
+
+
+def rows_of_spikes(clusters: NDArray[Any], ids: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the row of each spike's unit.
+
+    Parameters
+    ----------
+    clusters : ndarray of int, shape (n_spikes,)
+        All of them among ``ids``.
+    ids : ndarray of int, shape (n_units,)
+        Id of each row; all different.
+
+    Returns
+    -------
+    ndarray, shape (n_spikes,)
+        uint16 where that is wide enough, else uint32: narrow numbers are sorted by their digits.
+    """
+    import numpy as np
+
+    dtype = np.dtype(np.uint16) if len(ids) <= 1 << 16 else np.dtype(np.uint32)
+    if np.array_equal(ids, np.arange(len(ids))):
+        return clusters.astype(dtype)
+    order = np.argsort(ids, kind="stable")
+    low, high = int(ids.min()), int(ids.max())
+    if high - low < _FEW:
+        row = np.zeros(high - low + 1, dtype)
+        row[ids - low] = np.arange(len(ids), dtype=dtype)
+        return np.take(row, clusters.astype(np.int64) - low)
+    return order[np.searchsorted(ids[order], clusters.astype(np.int64))].astype(dtype)
+
+
+def counts_of(rows: NDArray[Any], n_units: int) -> NDArray[np.int64]:
+    """Return how many spikes each unit has."""
+    return _counted(rows, n_units)
+
+
+def rising(times: NDArray[Any]) -> bool:
+    """Return whether no time is before the one that it follows."""
+    import numpy as np
+
+    return bool(np.all(times[1:] >= times[:-1]))
+
+
+def grouped(rows: NDArray[Any], times: NDArray[Any]) -> NDArray[np.intp]:
+    """Return which spikes make the trains of the units, one unit after the other.
+
+    In each train times rise; equal times are in the order of the source.
+
+    Parameters
+    ----------
+    rows : ndarray of uint, shape (n_spikes,)
+        Row of each spike's unit.
+    times : ndarray, shape (n_spikes,)
+        Without NaN.
+    """
+    import numpy as np
+
+    if rising(times):
+        return _stable(rows)
+    by_time = np.argsort(times, kind="stable")
+    return by_time[_stable(rows[by_time])]
+
+
+def _stable(rows: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the order of numbers; equal ones stay as they are."""
+    import numpy as np
+
+    if rows.dtype.itemsize <= 2:
+        return np.argsort(rows, kind="stable")  # by digits, in time that grows with their number
+    low = np.argsort((rows & 0xFFFF).astype(np.uint16), kind="stable")
+    high = (rows >> 16).astype(np.uint16)
+    return low[np.argsort(high[low], kind="stable")]
+
+
+def moved(
+    rows: NDArray[Any], times: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Return the spikes that the source has in another order than the canonical one.
+
+    In the canonical order spikes are sorted by time, of equal times by the row of their unit, and
+    of one unit as the source has them. It is what a reader makes of the trains.
+
+    Parameters
+    ----------
+    rows, times : ndarray, shape (n_spikes,)
+        In the order of the source.
+
+    Returns
+    -------
+    position, rank : ndarray of int, shape (n_moved,)
+        Place in the source and in the canonical order; None where both orders are one.
+    """
+    import numpy as np
+
+    if not rising(times):
+        by_time = np.argsort(times, kind="stable")
+        canonical = by_time.copy()
+        times, rows = times[by_time], rows[by_time]
+        inside = _tied(rows, times)
+        if inside is not None:
+            canonical[inside[0]] = by_time[inside[1]]
+        rank = np.flatnonzero(canonical != np.arange(len(canonical)))
+        return (canonical[rank], rank) if len(rank) else None
+    inside = _tied(rows, times)
+    if inside is None:
+        return None
+    rank, position = inside
+    differ = rank != position
+    return position[differ], rank[differ]
+
+
+def _tied(
+    rows: NDArray[Any], times: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Return the spikes at equal times, and which come there if they are sorted by unit.
+
+    None where they are.
+    """
+    import numpy as np
+
+    first = np.flatnonzero(times[1:] == times[:-1])
+    if not len(first) or not bool((rows[first] > rows[first + 1]).any()):
+        return None
+    tied = np.union1d(first, first + 1)
+    starts = np.concatenate([[True], times[tied[1:]] != times[tied[:-1]]])
+    order = np.lexsort((rows[tied], np.cumsum(starts)))
+    return tied, tied[order]
