@@ -168,6 +168,10 @@ class RowsBuilder:
         for name, data, text in zip(SPAN, (full_start, full_stop), about, strict=True):
             text = text or f"{name.partition('_')[0].capitalize()} of the {self.known.one}, in s"
             self.table.add(name, text + (hint if guessed else ""), data)
+        self.draft.shared[f"span:{self.entry.nwb}"] = (
+            float(full_start.min()),
+            float(full_stop.max()),
+        )
         if exact:
             self._spans_back(full_start, full_stop)
 
