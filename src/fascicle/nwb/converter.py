@@ -227,8 +227,10 @@ class Alyx2NWBConverter:
         """
         from fascicle.nwb.converting import convert
 
+        session = self.metadata.open_session(self._one_obj)
+        self.metadata = self.metadata.completed(session)
         self.report = convert(
-            self.metadata.open_session(self._one_obj),
+            session,
             self._target,
             metadata=self.metadata,
             overwrite=self.overwrite,

@@ -41,6 +41,8 @@ class SessionMetadata(MutableMapping[str, Any]):
     probes : list of dict
     objects : list of Entry
         The objects of the NWB file, and what feeds them: the mapping.
+    listed : dict or None
+        Of a document of IBL's first converter: the arrays that it lists, until `completed`.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class SessionMetadata(MutableMapping[str, Any]):
 
     def __init__(self, document: Mapping[str, Any] | None = None) -> None:
         self._held: dict[str, Any] = {}
+        self.listed: dict[str, Any] | None = None
         given = dict(document or {})
         for name, expected in (("format", fields.FORMAT), ("version", fields.VERSION)):
             if given.setdefault(name, expected) != expected:
@@ -150,6 +153,12 @@ class SessionMetadata(MutableMapping[str, Any]):
         """
         from fascicle.nwb.metadata.files import write_file
 
+        if self.listed is not None:
+            raise MetadataError(
+                f"the document of {self.label} is one of IBL's first converter, and its objects "
+                "are made of it when the session is open",
+                hint="metadata.completed(metadata.open_session(archive)).write(path)",
+            )
         return write_file(path, self)
 
     # -- its sections ------------------------------------------------------------------------------
@@ -235,6 +244,26 @@ class SessionMetadata(MutableMapping[str, Any]):
         from fascicle.nwb.metadata.sources import open_source
 
         return open_source(self, archive)
+
+    def completed(self, session: OpenSession) -> SessionMetadata:
+        """Return the document with its mapping, for a session that is open.
+
+        A document that has one is returned as it is. One without objects gets all that the session
+        offers. Documents of IBL's first converter list arrays, and objects are made of these once
+        the session is known; what they do not say comes from its archive.
+        """
+        if self.listed is not None:
+            from fascicle.nwb.metadata.old import complete
+
+            return complete(self, session)
+        if self.objects:
+            return self
+        from fascicle.nwb.parts import offer_all
+        from fascicle.nwb.writing.source import Source
+
+        made = self.copy()
+        made["objects"] = offer_all(Source(session), made)
+        return made
 
     # -- what is wrong with it ---------------------------------------------------------------------
 

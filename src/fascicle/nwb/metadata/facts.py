@@ -100,8 +100,9 @@ def species_of(text: Any) -> str | None:
     'Mus musculus'
     >>> species_of("Laboratory unicorn")
     """
-    words = " ".join(str(text or "").replace("_", " ").split())
-    return words if _TAXON.fullmatch(words) else _BINOMIALS.get(words.lower())
+    said = str(text or "").strip()
+    words = " ".join(said.replace("_", " ").lower().split())
+    return said if _TAXON.fullmatch(said) else _BINOMIALS.get(words)
 
 
 def is_species(text: str) -> bool:
@@ -218,7 +219,7 @@ def task_of(protocol: str) -> str:
     'ephysChoiceWorld'
     """
     bare = re.sub(r"^_?iblrig_tasks_", "", protocol.strip())
-    return re.sub(r"[._-]?\d+(?:\.\d+)+\w*$", "", bare).strip("_ ")
+    return re.sub(r"[._-]?\d+(?:\.\d+)+[\w.]*$", "", bare).strip("_ ")
 
 
 # -- times ----------------------------------------------------------------------------------------

@@ -194,6 +194,15 @@ def _to_yaml(document: Mapping[str, Any], needed: list[str]) -> str:
         def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
             return super().increase_indent(flow, False)
 
+    def text(dumper: Any, data: str) -> Any:
+        style = None
+        if not data.replace("\n", "").isprintable():
+            style = '"'  # the one style that escapes them
+        elif "\n" in data:
+            style = "|"
+        return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+    Dumper.add_representer(str, text)
     # Words are put in quotes that either version of YAML takes for something else.
     for tag, pattern, first in _WORDS:
         Dumper.add_implicit_resolver(tag, pattern, first)

@@ -87,7 +87,8 @@ def _times(metadata: SessionMetadata) -> Iterator[Problem]:
         yield from _moment("session.end_time", end, zone)
     if zone is not None:
         began, ended = (facts.moment_of(text, zone) for text in (start, end))
-        if began and ended and ended < began:
+        # Within one zone times are compared as clocks show them, which is not always the order.
+        if began and ended and ended.astimezone(UTC) < began.astimezone(UTC):
             yield Problem("session.end_time", f"{end} is before the session began, {start}")
 
 
@@ -122,7 +123,8 @@ def _moment(field: str, text: str, zone: Any) -> Iterator[Problem]:
             f"write {said.astimezone(zone).replace(tzinfo=None).isoformat()}",
         )
         return
-    if (facts.moment_of(text, zone) or readings[0]) > datetime.now(UTC):
+    moment = facts.moment_of(text, zone) or readings[0]
+    if moment.astimezone(UTC) > datetime.now(UTC):
         yield Problem(field, f"{text} is in the future")
     elif local.year < 1900:
         yield Problem(field, f"{text} is before there were such recordings")

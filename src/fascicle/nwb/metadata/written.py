@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -125,7 +124,7 @@ def facts_table(metadata: SessionMetadata) -> Any:
     from fascicle.formats.nwb.records import in_lines
 
     found = session_facts(metadata)
-    values = [in_lines(value, sort_keys=True) for value in found.values()]
+    values = [in_lines(value, ensure_ascii=False, sort_keys=True) for value in found.values()]
     return DynamicTable(
         name=TABLE,
         description="What the archive knows of the session, and NWB has no place for",
