@@ -126,7 +126,8 @@ def _electrode_items(source: Source, probes: list[ProbeFiles]) -> list[Item]:
             items += _items(attribute, "ephysData.ap.meta")
     if not any(item.name == "location" for item in items):
         first = _OF_CHANNELS["brainLocationIds_ccf_2017"][0]
-        items.append(Item(first.name, "", description=first.description))
+        key = "channels.brainLocationIds_ccf_2017"
+        items.append(Item(first.name, key, description=first.description))
     if meta:
         items += [
             Item(one.name, "ephysData.ap.meta", one.unit, one.description) for one in _OF_META

@@ -137,7 +137,8 @@ def plain(values: Any) -> Any:
     if type(values).__name__ == "Series":
         values = values.to_numpy()
         if values.dtype.kind not in "biuf":
-            values = np.array(list(values), dtype=object)
+            texts = [v if isinstance(v, str) else "" if v is None or v != v else v for v in values]
+            values = np.array(texts, dtype=object)
     return values
 
 

@@ -10,7 +10,7 @@ from fascicle.formats.nwb.mapping import column_of, mapping
 from fascicle.formats.nwb.records import Value
 from fascicle.nwb.parts import waveforms
 from fascicle.nwb.parts.electrodes import OFF, Sites, loaded, sites_of
-from fascicle.nwb.parts.metrics import IDS, UUIDS, Cell, cell
+from fascicle.nwb.parts.metrics import IDS, UUIDS, Cell, Metrics, cell
 from fascicle.nwb.parts.sortings import files_of
 from fascicle.nwb.parts.spiketimes import id_column
 
@@ -89,6 +89,8 @@ class UnitFilling:
 
     def _array(self, units: Units, key: str, file: SourceFile, values: Any) -> None:
         """Add an array of ``clusters`` as a column, and say how it is given back."""
+        import numpy as np
+
         item = self.sources.get(key)
         if item is None:
             self.draft.skip(file, OFF)
@@ -99,7 +101,21 @@ class UnitFilling:
         if dataset is not None and place is not None and item.unit != dataset.unit:
             factor = place.factor
         name = self._add(units, item.name, values, _described(item), item.dtype, factor)
-        self.draft.took(file, self._value(units, name, values, factor=factor))
+        held = self.draft.source.load(file)
+        if not hasattr(held, "to_frame"):
+            self.draft.took(file, self._value(units, name, values, factor=factor))
+            return
+        # A table of one column, which is loaded as a series with a name and a type of its own.
+        table = Metrics(held.to_frame(), None)
+        made = cell(held, np.arange(len(held)))
+        if made is None or made.value is None or not table.is_plain:
+            self._keep_file(units, file)
+            return
+        value = replace(made.value, names=(name,), probe=units.probe.label, factor=factor)
+        if len(units.ids) > len(values):
+            value = replace(value, options={"rows": [0, len(values)]})
+        columns = {str(held.name): value}
+        self.draft.took(file, Value("frame", AT, probe=units.probe.label, columns=columns))
 
     def _add(
         self,

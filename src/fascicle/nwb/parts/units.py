@@ -21,9 +21,14 @@ AT = "units"
 _TABLES = ("pqt", "parquet", "csv", "tsv", "ssv", "htsv")
 #: Where units are and what holds them: columns that are made of no single dataset.
 _MADE = (
-    Item("probe_name", "", description="Label of the probe in ALF"),
-    Item("electrode_group", "", description="Group of electrodes: the probe"),
-    Item("obs_intervals", "", "s", "First and last time at which the probe recorded"),
+    Item("probe_name", "probes.label", description="Label of the probe in ALF"),
+    Item("electrode_group", "probes.label", description="Group of electrodes: the probe"),
+    Item(
+        "obs_intervals",
+        "spikes.times,ephysData.timestamps",
+        "s",
+        "First and last time at which the probe recorded",
+    ),
 )
 _ABOUT = {
     "spikes.samples": "Sample of each spike in the recording of its probe",
