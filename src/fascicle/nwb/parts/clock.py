@@ -102,15 +102,22 @@ def known_points(draft: Draft, file: SourceFile) -> NDArray[np.float64] | None:
         return None
     points: NDArray[np.float64] = values.astype(np.float64)
     points = points[np.isfinite(points).all(axis=1)]
-    # In order, and beyond all that came before, in both clocks.
-    before = np.maximum.accumulate(points, axis=0)
-    points = points[np.r_[True, (points[1:] > before[:-1]).all(axis=1)][: len(points)]]
+    points = points[_ascending(points)]
     if lost := len(values) - len(points):
         draft.warn(f"{lost} of its {len(values)} points are no use: the clocks do not go on", file)
     if len(points) < 2:
         draft.warn("it has fewer than two points, and tells no times", file)
         return None
     return points
+
+
+def _ascending(points: NDArray[np.float64]) -> list[int]:
+    """Return the rows that go on in both clocks from the one that was taken before."""
+    kept: list[int] = []
+    for row, (own, second) in enumerate(points.tolist()):
+        if not kept or (own > points[kept[-1], 0] and second > points[kept[-1], 1]):
+            kept.append(row)
+    return kept
 
 
 def line_of(clock: Clock, n_samples: int) -> Line:

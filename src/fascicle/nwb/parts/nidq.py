@@ -16,11 +16,11 @@ from fascicle.nwb.parts.clock import clock_of, line_of, said_of, timed
 from fascicle.nwb.parts.loose import carry_array
 from fascicle.nwb.parts.placing import fresh_name, labels, put, safe_name
 from fascicle.nwb.parts.recording import (
-    CHANNELS,
     Split,
     Stream,
     blocks_of,
     rows_of_chunk,
+    split,
     streams,
 )
 from fascicle.nwb.writing.entries import Entry, Item
@@ -94,8 +94,8 @@ def build_stream(draft: Draft, entry: Entry, stream: Stream, recording: CbinArra
     for what, first, stop in (("Analog", 0, analog), ("Digital", analog, width)):
         if first == stop:
             continue
-        later = _later(recording, stop - first, rows, flat=what == "Digital")
-        splits.append(Split(later, slice(first, stop), len(later.shape) == 1))
+        flat = what == "Digital" and stop - first == 1
+        splits.append(split(recording, slice(first, stop), rows, flat=flat))
         unit, factor, said = "n.a.", 1.0, _digital_said(recording, lines)
         if what == "Analog":
             alike = bool(np.all(volts == volts[0]))
@@ -106,7 +106,7 @@ def build_stream(draft: Draft, entry: Entry, stream: Stream, recording: CbinArra
             name=name,
             description=said,
             comments=comments,
-            data=later.io,
+            data=splits[-1].later.io,
             unit=unit,
             conversion=factor,
             **(timing if made is None or times is None else {"timestamps": made}),
@@ -234,15 +234,6 @@ def wiring_of(draft: Draft, stream: Stream) -> tuple[dict[int, str], dict[int, s
         if (found := _INPUT.fullmatch(str(port))) and isinstance(name, str) and name:
             inputs[int(found[1])] = name
     return lines, inputs
-
-
-def _later(recording: CbinArray, width: int, rows: int, *, flat: bool) -> Any:
-    from fascicle.nwb.writing.later import Later
-
-    n = len(recording)
-    if width == 1 and flat:
-        return Later((n,), recording.dtype)
-    return Later((n, width), recording.dtype, chunks=(rows, min(width, CHANNELS)), shuffle=False)
 
 
 def _analog_said(volts: NDArray[np.float64], inputs: dict[int, str], *, alike: bool) -> str:

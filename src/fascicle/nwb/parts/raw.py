@@ -15,12 +15,12 @@ from fascicle.nwb.parts import nidq
 from fascicle.nwb.parts.clock import known_points, said_of, timed
 from fascicle.nwb.parts.placing import fresh_name, put, safe_name
 from fascicle.nwb.parts.recording import (
-    CHANNELS,
     Split,
     Stream,
     blocks_of,
     open_stream,
     rows_of_chunk,
+    split,
     streams,
 )
 from fascicle.nwb.writing.entries import Entry
@@ -135,15 +135,14 @@ def _build_band(draft: Draft, entry: Entry, stream: Stream, recording: CbinArray
     per_chunk = rows_of_chunk(recording, len(on) or len(rest))
     made = None
     if on:
-        later = _later(recording, len(on), per_chunk)
-        splits.append(Split(later, _slice(on)))
+        splits.append(split(recording, _slice(on), per_chunk))
         used = volts[on]
         alike = bool(np.all(used == used[0]))
         made = ElectricalSeries(
             name=entry.name,
             description=entry.description or "Raw voltages",
             comments=comments,
-            data=later.io,
+            data=splits[-1].later.io,
             electrodes=draft.nwb.create_electrode_table_region(
                 region=[rows[column] for column in on],
                 description="The electrode of each channel, in the order of the recording.",
@@ -154,15 +153,13 @@ def _build_band(draft: Draft, entry: Entry, stream: Stream, recording: CbinArray
         )
         put(draft, entry.nwb, made)
     if rest:
-        flat = len(rest) == 1
-        later = _later(recording, 0 if flat else len(rest), per_chunk)
-        splits.append(Split(later, _slice(rest), flat))
+        splits.append(split(recording, _slice(rest), per_chunk, flat=len(rest) == 1))
         name = sync_name if on else entry.name
         beside = TimeSeries(
             name=name,
             description=_words_said(stream, recording, rest, analog),
             comments=comments,
-            data=later.io,
+            data=splits[-1].later.io,
             unit="n.a.",
             **(timing if made is None or times is None else {"timestamps": made}),
         )
@@ -251,16 +248,6 @@ def _beside_name(entry: Entry, stream: Stream) -> str:
     if entry.name.startswith(series):
         return sync + entry.name.removeprefix(series)
     return f"{entry.name}_sync"
-
-
-def _later(recording: CbinArray, width: int, rows: int) -> Any:
-    """Return the array of some columns; of none, that of a vector."""
-    from fascicle.nwb.writing.later import Later
-
-    n = len(recording)
-    if not width:
-        return Later((n,), recording.dtype)
-    return Later((n, width), recording.dtype, chunks=(rows, min(width, CHANNELS)), shuffle=False)
 
 
 def _slice(columns: list[int]) -> slice | list[int]:

@@ -182,6 +182,28 @@ def rows_of_chunk(recording: CbinArray, channels: int) -> int:
     return max(min(rows, recording.shape[0]), 1)
 
 
+def shuffles(recording: CbinArray, columns: slice | list[int]) -> bool:
+    """Return whether samples get smaller where their bytes are shuffled, tried on some of them.
+
+    Quiet traces of ten bits do not, louder ones and local field potentials do.
+
+    Raises
+    ------
+    FascicleError
+        The middle of the recording cannot be decoded.
+    """
+    from fascicle.nwb.writing.chunks import LEVEL, compressor, shuffled, tiles
+
+    middle = len(recording) // 2
+    some = recording[middle : middle + CHUNK // CHANNELS // recording.dtype.itemsize, columns]
+    sizes = (min(some.shape[1], CHANNELS),)
+    tried = next((tile for _, tile in tiles(some, sizes)), None)
+    if tried is None or not tried.size:
+        return True
+    pack = compressor()
+    return len(pack(shuffled(tried), LEVEL)) < len(pack(tried, LEVEL))
+
+
 def aligned(recording: CbinArray, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
     """Go through the samples of a recording in blocks of whole chunks.
 
@@ -234,6 +256,35 @@ class Split:
     later: Later
     columns: slice | list[int]
     flat: bool = False
+
+
+def split(
+    recording: CbinArray, columns: slice | list[int], rows: int, *, flat: bool = False
+) -> Split:
+    """Return columns of a recording and the array that they are going to.
+
+    Parameters
+    ----------
+    recording : CbinArray
+    columns : slice or list of int
+    rows : int
+        Samples of a chunk.
+    flat : bool
+        One column as a vector.
+    """
+    from fascicle.nwb.writing.later import Later
+
+    n = len(recording)
+    if flat:
+        return Split(Later((n,), recording.dtype), columns, flat)
+    width = len(range(recording.shape[1])[columns] if isinstance(columns, slice) else columns)
+    later = Later(
+        (n, width),
+        recording.dtype,
+        chunks=(rows, min(width, CHANNELS)),
+        shuffle=shuffles(recording, columns),
+    )
+    return Split(later, columns, flat)
 
 
 def blocks_of(
