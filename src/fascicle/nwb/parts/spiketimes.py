@@ -332,8 +332,18 @@ def _look_through(draft: Draft, spikes: Spikes) -> None:
             description=f"Spikes of {label} that the datasets have in another order than by time "
             "and, of equal times, by unit",
             columns=columns,
+            id=_numbers(draft, len(found[0])),
         )
     )
+
+
+def _numbers(draft: Draft, n: int) -> Any:
+    """Return the ids of the rows of a long table: arrays, since hdmf goes through lists."""
+    import numpy as np
+    from hdmf.common import ElementIdentifiers
+
+    values = np.arange(n, dtype=np.min_scalar_type(n))
+    return ElementIdentifiers(name="id", data=draft.array(values, what="ids of rows"))
 
 
 def _fill(draft: Draft, spikes: Spikes, ragged: Sequence[_Ragged]) -> None:
@@ -443,4 +453,7 @@ def _keep_all(draft: Draft, spikes: Spikes, mine: dict[str, _Ragged]) -> None:
         draft.took(file, Value("row", where, (column_of(attribute),), dtype=values.dtype.str))
     if columns:
         about = f"All spikes of {label}, also those without a time, in the order of the datasets"
-        draft.module("ecephys").add(DynamicTable(name=name, description=about, columns=columns))
+        rows = _numbers(draft, spikes.n_source)
+        draft.module("ecephys").add(
+            DynamicTable(name=name, description=about, columns=columns, id=rows)
+        )

@@ -162,7 +162,9 @@ def _tied(
     first = np.flatnonzero(times[1:] == times[:-1])
     if not len(first) or not bool((rows[first] > rows[first + 1]).any()):
         return None
-    tied = np.union1d(first, first + 1)
+    mask = np.zeros(len(times), bool)
+    mask[first] = mask[first + 1] = True
+    tied = np.flatnonzero(mask)
     starts = np.concatenate([[True], times[tied[1:]] != times[tied[:-1]]])
     order = np.lexsort((rows[tied], np.cumsum(starts)))
     return tied, tied[order]

@@ -392,6 +392,7 @@ class UnitFilling:
     def _electrodes(self) -> list[Any]:
         """Return the electrodes of each unit as a ragged reference to their table."""
         import numpy as np
+        from hdmf.backends.hdf5 import H5DataIO
         from hdmf.common import DynamicTableRegion, VectorIndex
 
         lists: list[NDArray[np.int64]] = []
@@ -399,10 +400,12 @@ class UnitFilling:
             mine = self._near.get(one.probe.label)
             lists += mine if mine is not None else [np.zeros(0, np.int64)] * len(one.ids)
         ends = np.cumsum([len(one) for one in lists])
+        rows = np.concatenate(lists)
         region = DynamicTableRegion(
             name="electrodes",
             description=_described(self.items["electrodes"]),
-            data=self.draft.array(np.concatenate(lists), what="electrodes of the units"),
+            # Not later: hdmf looks whether the rows are there.
+            data=H5DataIO(rows, compression="gzip", shuffle=True) if len(rows) else rows,
             table=self.draft.nwb.electrodes,
         )
         least = np.min_scalar_type(int(ends[-1]))
