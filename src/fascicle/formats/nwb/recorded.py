@@ -109,7 +109,7 @@ def _made(view: AlfView, offer: Offer, value: Value) -> Any:
             )
         _owner(view, offer, value)
         found = rule(view, offer)
-        if value.rule == "unit_of_spike":
+        if value.rule in RULES:  # they look at several columns, whole ones
             found = _part(found, value)
     elif len(value.names) > 1:
         found = np.stack([view.values(offer, name) for name in value.names], axis=1)
@@ -132,7 +132,9 @@ def fetched(view: AlfView, offer: Offer, value: Value, name: str) -> Any:
         found = view.file.series(value.at).timestamps
     else:
         found = view.file.array("/".join(filter(None, (value.at, name))))
-    found = _part(np.asarray(found), value)
+    found = np.asarray(found)
+    if not value.rule or value.rule in PUT_TOGETHER:
+        found = _part(found, value)
     if value.factor != 1.0 or value.offset:
         if found.dtype.kind not in "fiub":
             raise BadFileError(
@@ -188,6 +190,8 @@ def _part(found: Any, value: Value) -> Any:
     if "rows" in said:
         start, stop = said["rows"]
         found = found[start:stop]
+    if "take" in said:
+        found = found[np.asarray(said["take"], dtype=np.intp)]
     if "column" in said:
         if np.ndim(found) < 2:
             raise ValueError(f"column {said['column']} of the shape {np.shape(found)}")
