@@ -196,9 +196,10 @@ def _to_yaml(document: Mapping[str, Any], needed: list[str]) -> str:
 
     def text(dumper: Any, data: str) -> Any:
         style = None
-        if not data.replace("\n", "").isprintable():
-            style = '"'  # the one style that escapes them
-        elif "\n" in data:
+        lines = data.split("\n")
+        if not all(map(str.isprintable, lines)) or (len(lines) > 1 and data != data.strip()):
+            style = '"'  # the one style that escapes whatever there is
+        elif len(lines) > 1:
             style = "|"
         return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 

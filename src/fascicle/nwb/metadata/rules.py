@@ -234,8 +234,10 @@ def _age(metadata: SessionMetadata) -> Iterator[Problem]:
         yield Problem("subject.age", f"{age!r} is no ISO 8601 duration", "e.g. P90D")
     elif bounds and bounds[0] > bounds[1]:
         yield Problem("subject.age", f"{age!r} ends before it begins", "e.g. P90D/P120D")
+        bounds = None
     elif bounds and bounds[0] > _OLDEST:
         yield Problem("subject.age", f"{age!r} is older than any animal has been")
+        bounds = None
     if not birth_text:
         return
     birth = facts.day_of(birth_text)

@@ -31,12 +31,14 @@ _OF_PROBE = ("label", "pid", "name", "model", "manufacturer", "serial")
 TABLE = "session"
 
 
-def nwbfile_of(metadata: SessionMetadata) -> Any:
+def nwbfile_of(metadata: SessionMetadata, *, incomplete: bool = False) -> Any:
     """Return a file of pynwb with what the document says of session and animal.
 
     Parameters
     ----------
     metadata : SessionMetadata
+    incomplete : bool
+        Take a document that lacks something; description, start and time zone it has to have.
 
     Returns
     -------
@@ -49,7 +51,8 @@ def nwbfile_of(metadata: SessionMetadata) -> Any:
     """
     from pynwb import NWBFile
 
-    metadata.validate()
+    if not incomplete:
+        metadata.validate()
     session = metadata.session
     given: dict[str, Any] = {
         "session_description": session["session_description"],
