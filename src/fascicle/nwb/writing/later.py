@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ class Later:
     @cached_property
     def io(self) -> Any:
         """What pynwb takes in place of the array: a dataset of this shape, without values."""
-        from hdmf.backends.hdf5 import H5DataIO
-
-        return H5DataIO(
+        return _placeholder()(
             shape=self.shape,
             dtype=self.dtype,
             chunks=self.chunks if all(self.shape) else None,
@@ -86,6 +84,21 @@ class Later:
     def dataset(self) -> Any:
         """The h5py dataset, once the skeleton is written."""
         return self.io.dataset
+
+
+@cache
+def _placeholder() -> Any:
+    """Return a H5DataIO that counts as full, though its values come later.
+
+    Of a table all of whose columns seem empty hdmf forgets the names of the columns.
+    """
+    from hdmf.backends.hdf5 import H5DataIO
+
+    class Placeholder(H5DataIO):  # type: ignore[misc]
+        def __bool__(self) -> bool:
+            return len(self) > 0
+
+    return Placeholder
 
 
 @dataclass(frozen=True, slots=True)
