@@ -154,8 +154,8 @@ class RowsBuilder:
         if guessed:
             exact = False
             notes.append(
-                f"{guessed} {self.known.one}s lack their start or stop: they are filled by what is "
-                "known of their events and neighbours"
+                f"{guessed} of {self.rows} {self.known.one}s lack start or stop: they are filled by "
+                "what is known of their events and neighbours"
             )
         if bool((full_stop <= full_start).any()):
             notes.append(f"some {self.known.one}s do not end after they begin")
