@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fascicle.errors import BadFileError, ConversionError
+from fascicle.errors import BadFileError, ConfigurationError, ConversionError
 from fascicle.nwb.checking.results import BAD, LEVELS, REFUSALS, Check, Finding
 from fascicle.nwb.writing.draft import Note
 from fascicle.transfer.text import size_text, time_text
@@ -382,7 +382,11 @@ def refuse_if_bad(report: Report, *, refuse: str = "critical") -> None:
     ------
     ConversionError
         With the report as its ``report``.
+    ConfigurationError
+        If ``refuse`` is none of these.
     """
+    if refuse not in REFUSALS:
+        raise ConfigurationError(f"refuse={refuse!r}", hint=f"one of {', '.join(REFUSALS)}")
     levels = REFUSALS[refuse]
     bad = [finding for finding in report.findings if finding.level in levels]
     if not bad:

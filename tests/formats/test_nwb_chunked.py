@@ -1,0 +1,120 @@
+"""Large arrays of NWB files, unpacked without libhdf5's filters: as it reads them, or by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fascicle.errors import BadFileError
+from fascicle.formats.nwb import NwbFile, chunked
+from fascicle.formats.nwb.sorting import stable_order
+
+
+@pytest.fixture(autouse=True)
+def _from_the_first_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunked, "_WORTH", 0)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("chunked") / "a.nwb"
+    rng = np.random.default_rng(0)
+    with h5py.File(place, "w") as h5:
+        h5.attrs["nwb_version"] = "2.9.0"
+        for dtype in ("<f8", "<f4", "<i2", ">i4", "u1", "?"):
+            for name, shape, chunks in (
+                ("rows", (1000,), (100,)),
+                ("uneven", (1003, 7), (100, 7)),
+                ("tiles", (250, 37), (64, 10)),
+                ("cube", (20, 6, 9), (8, 4, 9)),
+            ):
+                values = (rng.standard_normal(shape) * 100).astype(dtype)
+                for filters in ({"compression": "gzip"}, {"compression": "gzip", "shuffle": True}):
+                    key = f"{name}{np.dtype(dtype).str}{len(filters)}"
+                    h5.create_dataset(key, data=values, chunks=chunks, **filters)
+        h5.create_dataset("lzf", data=values, compression="lzf")
+        h5.create_dataset("sum", data=values, compression="gzip", fletcher32=True)
+        h5.create_dataset("plain", data=values, chunks=True)
+        sparse = h5.create_dataset(
+            "holes", (100,), "f8", chunks=(10,), compression="gzip", fillvalue=7.0
+        )
+        sparse[30:40] = 1.0
+    return place
+
+
+@given(data=st.data())
+@settings(max_examples=150)
+def test_as_libhdf5_reads_it(file: Path, data: st.DataObject) -> None:
+    with NwbFile(file) as opened, h5py.File(file) as h5:
+        name = data.draw(st.sampled_from(sorted(h5)))
+        n = h5[name].shape[0]
+        start, stop = data.draw(st.integers(-2, n + 2)), data.draw(st.integers(-2, n + 2))
+        expected = h5[name][:][start:stop]
+        found = opened.array(name, slice(start, stop))
+        assert found.dtype == expected.dtype.newbyteorder("=")
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_what_it_takes(file: Path) -> None:
+    """It does take what it is made for: else the test above would compare libhdf5 with itself."""
+    with NwbFile(file) as opened:
+        for name, taken in (
+            ("tiles<f82", True),
+            ("rows<i21", True),
+            ("rows>i42", False),
+            ("lzf", False),
+            ("sum", False),
+            ("plain", False),
+            ("holes", False),
+        ):
+            dataset, facts = opened.dataset(name), opened.facts(name)
+            assert (chunked.read_chunks(dataset, facts, slice(None)) is not None) == taken, name
+
+
+def test_harm_is_said_as_before(tmp_path: Path) -> None:
+    def wrong(packed: bytes) -> list[bytes]:
+        return [packed[:-9], packed[:20] + b"\0\0\0\0" + packed[24:], b"x", packed * 2]
+
+    values = np.arange(1000.0)
+    for i in range(4):
+        place = tmp_path / f"{i}.nwb"
+        with h5py.File(place, "w") as h5:
+            h5.attrs["nwb_version"] = "2.9.0"
+            made: Any = h5.create_dataset(
+                "a", data=values, chunks=(500,), compression="gzip", shuffle=True
+            )
+            _, packed = made.id.read_direct_chunk((500,))
+            bad = wrong(packed)[i]
+            made.id.write_direct_chunk((500,), bad)
+        with NwbFile(place) as opened:
+            np.testing.assert_array_equal(opened.array("a", slice(0, 500)), values[:500])
+            try:
+                found = opened.array("a")
+            except BadFileError:
+                continue
+            with h5py.File(place) as h5:  # what libhdf5 makes of it, if it makes anything
+                np.testing.assert_array_equal(found, h5["a"][:])
+
+
+@given(
+    values=st.lists(st.sampled_from([0.0, -0.0, 1.5, 2.0, np.nan, np.inf, -np.inf]), max_size=60),
+    dtype=st.sampled_from(["f8", "f4"]),
+)
+def test_order(values: list[float], dtype: str) -> None:
+    from unittest.mock import patch
+
+    found = np.array(values, dtype)
+    with patch("fascicle.formats.nwb.sorting._MANY", 1):
+        assert stable_order(found).tolist() == np.argsort(found, kind="stable").tolist()
+
+
+def test_order_of_many() -> None:
+    rng = np.random.default_rng(1)
+    for values in (rng.integers(0, 5000, 300_000) / 30_000, rng.integers(0, 100, 300_000)):
+        np.testing.assert_array_equal(stable_order(values), np.argsort(values, kind="stable"))
