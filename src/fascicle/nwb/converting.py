@@ -117,7 +117,8 @@ def convert(
         document, opened = _gather(session, metadata, archive)
         problems = _refuse_problems(document, incomplete=incomplete)
     source = Source(opened)
-    final = _place(Path(target).expanduser(), target, document)
+    without = [part for part, out in (("raw", not raw), ("video", videos == "none")) if out]
+    final = _place(target, document, without)
     with Landing(final, overwrite=overwrite) as landing:
         report = Report.begin(source, file=final)
         report.problems = problems
@@ -126,7 +127,9 @@ def convert(
         if incomplete:
             document = skeleton.complete(document, source, notes)
         try:
-            draft = _make(landing, document, source, options, notes, timer, progress)
+            draft = _make(
+                landing, document, source, options, notes, timer, progress, incomplete=incomplete
+            )
             report.describe(draft)
             if check is not False:
                 _check(report, landing, document, source, check, timer, progress)
@@ -169,7 +172,8 @@ def _gather(
     if isinstance(session, SessionMetadata):
         if document is not None:
             raise ConfigurationError("two metadata documents are given", hint="leave one out")
-        return session, session.open_session(archive)
+        opened = session.open_session(archive)
+        return session.completed(opened), opened
     if isinstance(session, OpenSession):
         opened = session
         if document is None:
@@ -189,7 +193,7 @@ def _gather(
             f"source.eid: the document is about session {said_eid}, not {opened.eid}",
             hint="name the document of this session, or leave source.eid empty",
         )
-    return document, opened
+    return document.completed(opened), opened
 
 
 def _refuse_problems(document: SessionMetadata, *, incomplete: bool) -> list[str]:
@@ -200,12 +204,15 @@ def _refuse_problems(document: SessionMetadata, *, incomplete: bool) -> list[str
     return [str(one) for one in problems]
 
 
-def _place(path: Path, given: str | os.PathLike[str], document: SessionMetadata) -> Path:
+def _place(
+    target: str | os.PathLike[str], document: SessionMetadata, without: Sequence[str]
+) -> Path:
     """Return where the file is going to be."""
     from fascicle.nwb.naming import dandi_path
 
-    if path.is_dir() or os.fspath(given).endswith(("/", os.sep)) or not path.suffix:
-        return path.joinpath(dandi_path(document))
+    path = Path(target).expanduser()
+    if path.is_dir() or os.fspath(target).endswith(("/", os.sep)) or not path.suffix:
+        return path / dandi_path(document, without=without)
     return path
 
 
@@ -220,6 +227,8 @@ def _make(
     notes: Sequence[str],
     timer: _Timer,
     progress: bool | None,
+    *,
+    incomplete: bool,
 ) -> Draft:
     """Write the file under its hidden name; without the entries that cannot be built."""
     plan = building.plan_of(document, options)
@@ -227,7 +236,9 @@ def _make(
         building.bring(plan, source, options)
     while True:
         with timer("build"):
-            draft, owners = building.build(plan, document, source, options, notes)
+            draft, owners = building.build(
+                plan, document, source, options, notes, incomplete=incomplete
+            )
             skeleton.add_records(draft)
         try:
             with said(landing.target):

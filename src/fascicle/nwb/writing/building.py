@@ -192,6 +192,8 @@ def build(
     source: Source,
     options: Options,
     notes: Sequence[str] = (),
+    *,
+    incomplete: bool = False,
 ) -> tuple[Draft, dict[int, Entry]]:
     """Build all objects.
 
@@ -204,6 +206,8 @@ def build(
     options : Options
     notes : sequence of str
         What the session as a whole should be warned of.
+    incomplete : bool
+        Take a document that lacks something.
 
     Returns
     -------
@@ -219,7 +223,7 @@ def build(
     from fascicle.nwb.metadata import facts_table, nwbfile_of
 
     while True:
-        draft = Draft(nwbfile_of(metadata), metadata, source, options)
+        draft = Draft(nwbfile_of(metadata, incomplete=incomplete), metadata, source, options)
         for note in notes:
             draft.warn(note)
         failed, owners = False, dict[int, "Entry"]()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fascicle.formats.nwb.records import Record, Value
+from fascicle.nwb.writing.chunks import fitting
 from fascicle.nwb.writing.later import Blocks, Job, Later, is_large, rows_of
 
 if TYPE_CHECKING:
@@ -135,12 +136,17 @@ class Draft:
             For messages.
         shuffle : bool
             As for `Later`.
+
+        Raises
+        ------
+        ConversionError
+            If its numbers do not fit into that type; where it is large, when it is written.
         """
         import numpy as np
 
         wanted = np.dtype(dtype) if dtype else values.dtype
         if not is_large(values):
-            return np.asarray(values, dtype=wanted)
+            return fitting(values, wanted, what or "an array") if dtype else np.asarray(values)
         later = Later(values.shape, wanted, shuffle=shuffle)
         self.fill(lambda: rows_of(values, later), what=what, nbytes=later.nbytes)
         return later.io
@@ -176,5 +182,13 @@ class Draft:
 
 
 def narrowed(values: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
-    """Return values as the type that an item asks for; as they are where it asks for none."""
-    return values.astype(dtype) if dtype else values
+    """Return values as the type that an item asks for; as they are where it asks for none.
+
+    Raises
+    ------
+    ConversionError
+        If they do not fit into it.
+    """
+    import numpy as np
+
+    return fitting(values, np.dtype(dtype), "an array") if dtype else values
