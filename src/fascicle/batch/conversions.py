@@ -6,6 +6,7 @@ import html
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fascicle.archives.session import human_bytes
 from fascicle.batch.running import Outcome, run
-from fascicle.errors import ConversionError, NotFoundError, WouldReplace
+from fascicle.errors import ConversionError, ConversionWarning, NotFoundError, WouldReplace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -327,14 +328,16 @@ def _convert(task: _Task) -> Conversion:
     if task.common:
         document = put_over(document, task.common)
     try:
-        report = convert(
-            session,
-            task.folder,
-            metadata=document,
-            overwrite=task.overwrite,
-            progress=False,
-            **task.options,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConversionWarning)  # the report has them, and counts
+            report = convert(
+                session,
+                task.folder,
+                metadata=document,
+                overwrite=task.overwrite,
+                progress=False,
+                **task.options,
+            )
     except WouldReplace:
         found = _made_before(task.folder, document, session)
         if found is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -160,12 +160,15 @@ def _on_pool(
     while waiting:
         broken = yield from _until_broken(function, items, waiting, workers)
         suspects += broken
-    for number in suspects:
-        yield _alone(function, number, items[number])
+    yield from _one_by_one(function, items, suspects)
 
 
 def _until_broken(
-    function: Callable[[Given], Made], items: list[Given], waiting: deque[int], workers: int
+    function: Callable[[Given], Made],
+    items: list[Given],
+    waiting: deque[int],
+    workers: int,
+    tried: Mapping[int, int] | None = None,
 ) -> Generator[Outcome[Made], None, list[int]]:
     """Yield outcomes until nothing waits, or the pool is broken; return what was under way then."""
     from concurrent.futures import FIRST_COMPLETED, wait
@@ -196,31 +199,34 @@ def _until_broken(
                 except Exception as error:  # noqa: BLE001 - what it returned does not pickle
                     yield Outcome(number, ok=False, error=str(error), kind=type(error).__name__)
                 else:
-                    yield outcome
+                    attempts = 1 + (tried or {}).get(number, 0)
+                    yield replace(outcome, attempts=attempts)
         return lost
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _alone(function: Callable[[Given], Made], number: int, item: Given) -> Outcome[Made]:
-    """Run something whose process was killed in a process of its own."""
-    from concurrent.futures.process import BrokenProcessPool
-
-    for attempt in range(2, ATTEMPTS + 1):
-        with _pool(1) as pool:
-            try:
-                outcome = pool.submit(_attempt, function, number, item).result()
-            except BrokenProcessPool:
-                continue
-            return replace(outcome, attempts=attempt)
-    return Outcome(
-        number,
-        ok=False,
-        error=f"the process that ran it was killed, {ATTEMPTS} times",
-        hint="it may need more memory than there is: try fewer workers",
-        kind="BrokenProcessPool",
-        attempts=ATTEMPTS,
-    )
+def _one_by_one(
+    function: Callable[[Given], Made], items: list[Given], suspects: list[int]
+) -> Iterator[Outcome[Made]]:
+    """Run what was under way when a process was killed, one at a time."""
+    tried = dict.fromkeys(suspects, 1)
+    waiting = deque(suspects)
+    while waiting:
+        broken = yield from _until_broken(function, items, waiting, 1, tried)
+        for number in broken:
+            tried[number] += 1
+            if tried[number] < ATTEMPTS:
+                waiting.appendleft(number)
+            else:
+                yield Outcome(
+                    number,
+                    ok=False,
+                    error=f"the process that ran it was killed, {ATTEMPTS} times",
+                    hint="it may need more memory than there is: try fewer workers",
+                    kind="BrokenProcessPool",
+                    attempts=ATTEMPTS,
+                )
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -258,7 +264,7 @@ def _on_cluster(
             client.submit(_attempt, function, number, item, pure=False, priority=-number): number
             for number, item in enumerate(items)
         }
-        for future in dask.as_completed(list(futures)):
+        for future in dask.as_completed(list(futures), loop=client.loop):
             number = futures[future]
             try:
                 outcome: Outcome[Made] = future.result()
