@@ -121,7 +121,7 @@ def test_what_is_no_weight(grams: object) -> None:
     assert facts.weight_of(grams) is None
 
 
-def test_the_weight_of_the_day_is_the_last_one() -> None:
+def test_the_weight_of_the_day_is_the_last_before() -> None:
     weighings = [
         {"date_time": "2023-10-19T18:00:00", "weight": 24.25},
         {"date_time": "2023-10-19T08:00:00", "weight": 24.5},
@@ -129,8 +129,10 @@ def test_the_weight_of_the_day_is_the_last_one() -> None:
         {"date_time": None, "weight": 3},
         "nothing",
     ]
-    assert facts.weight_on("2023-10-19", weighings) == "24.25 g"
-    assert facts.weight_on("2023-10-18", weighings) is None
+    assert facts.weight_at(datetime(2023, 10, 19, 10), weighings) == "24.5 g"
+    assert facts.weight_at(datetime(2023, 10, 19, 19), weighings) == "24.25 g"
+    assert facts.weight_at(datetime(2023, 10, 19, 7), weighings) == "24.5 g"
+    assert facts.weight_at(datetime(2023, 10, 18, 7), weighings) is None
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,8 @@ def _settle(found: Facts, eid: str) -> None:
     birth = facts.day_of(str(subject.get("date_of_birth") or ""))
     if birth and began:
         found.of_subject(age=facts.age_of(birth, began.date()))
-    day = began.date().isoformat() if began else ""
-    weight = facts.weight_on(day, found.weighings) or facts.weight_of(found.reference_weight)
-    found.of_subject(weight=weight)
+    weight = facts.weight_at(began, found.weighings) if began else None
+    found.of_subject(weight=weight or facts.weight_of(found.reference_weight))
     if isinstance(subject.get("weight"), int | float):
         subject["weight"] = facts.weight_of(subject["weight"]) or subject["weight"]
     _describe(found)

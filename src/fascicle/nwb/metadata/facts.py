@@ -179,22 +179,26 @@ def _plain(value: float) -> str:
     return text
 
 
-def weight_on(day: str, weighings: Any) -> str | None:
-    """Return the weight of a day by a database's records; of several the last; else None.
+def weight_at(start: datetime, weighings: Any) -> str | None:
+    """Return the weight on the day of a session by a database's records, else None.
 
     Parameters
     ----------
-    day : str
-        ``2023-10-19``.
+    start : datetime.datetime
+        When the session began: the last weight before it counts, else the first after it.
     weighings : list of dict
         With ``date_time`` and ``weight`` (g).
     """
-    of_day = [
-        (str(one["date_time"]), one.get("weight"))
-        for one in weighings or ()
-        if isinstance(one, dict) and str(one.get("date_time") or "")[:10] == day
-    ]
-    return weight_of(max(of_day, key=lambda pair: pair[0])[1]) if of_day else None
+    of_day = []
+    for one in weighings or ():
+        when = time_of(str(one.get("date_time") or "")) if isinstance(one, dict) else None
+        weight = weight_of(one["weight"]) if when is not None and "weight" in one else None
+        if when is not None and weight and when.date() == start.date():
+            of_day.append((when.replace(tzinfo=None), weight))
+    of_day.sort()
+    before = [weight for when, weight in of_day if when <= start.replace(tzinfo=None)]
+    after = [weight for _, weight in of_day]
+    return before[-1] if before else after[0] if after else None
 
 
 def person_of(first: Any, last: Any) -> str | None:
