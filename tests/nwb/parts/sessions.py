@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -146,8 +146,9 @@ def assert_same(found: Any, expected: Any, what: str = "") -> None:
     elif isinstance(expected, np.ndarray):
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape), what
         np.testing.assert_array_equal(found, expected, what)
-    elif isinstance(expected, Path):
-        assert Path(found).read_bytes() == expected.read_bytes(), what
+    elif isinstance(expected, PurePath):
+        data = found if isinstance(found, bytes) else Path(found).read_bytes()
+        assert data == Path(expected).read_bytes(), what
     elif isinstance(expected, dict) and any(isinstance(v, np.ndarray) for v in expected.values()):
         assert found.keys() == expected.keys(), what
         for key, value in expected.items():

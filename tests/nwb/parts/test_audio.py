@@ -17,6 +17,9 @@ from tests.nwb.parts.sessions import (
     warned,
 )
 
+#: pynwb warns of it when it reads one: the session's data do not have the sound itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Neither source_timeseries nor source_channels")
+
 AT = "processing/behavior/AudioSpectrogram"
 RAW = "raw_behavior_data/_iblmic_audioSpectrogram"
 POWER = f"{RAW}.power.npy"

@@ -24,7 +24,8 @@ N = 500
 
 def files(**more: Any) -> dict[str, Any]:
     noise = np.random.default_rng(0).normal(0, 1e-4, N)
-    return {VIDEO: b"\0film" * 1000, TIMES: np.arange(N) / 60 + noise, **more}
+    rest = {"alf/some.values.npy": np.arange(3), **more}
+    return {VIDEO: b"\0film" * 1000, TIMES: np.arange(N) / 60 + noise, **rest}
 
 
 def named(target: Path) -> Any:

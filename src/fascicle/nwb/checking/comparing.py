@@ -195,6 +195,9 @@ def _file(expected: str, found: Any) -> str:
             return f"there is no file {other}"
         same = os.path.samefile(expected, other) or filecmp.cmp(expected, other, shallow=False)
         return "" if same else "its bytes are others"
+    if isinstance(found, bytes):
+        with open(expected, "rb") as file:
+            return "" if file.read() == found else "its bytes are others"
     if not (hasattr(found, "shape") and hasattr(found, "dtype")):
         return _kinds(expected, found)
     size = os.path.getsize(expected)

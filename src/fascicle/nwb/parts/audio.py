@@ -146,6 +146,9 @@ def _bands(draft: Draft, entry: Entry, n: int) -> tuple[Any, tuple[SourceFile, V
         break
     centres = np.arange(n, dtype=float) if frequencies is None else frequencies.reshape(-1)
     limits = _limits(centres.astype(np.float64))
+    said = "From half way to the frequency before it to half way to the next, in Hz"
+    if frequencies is None:
+        said = "Around the number of the band: frequencies are not known"
     name = "band" if frequencies is None else "Hz"
     columns = [
         VectorData(
@@ -153,14 +156,9 @@ def _bands(draft: Draft, entry: Entry, n: int) -> tuple[Any, tuple[SourceFile, V
             description="Name of the band",
             data=np.array([f"{name} {c:g}" for c in centres.tolist()], dtype=object),
         ),
-        VectorData(
-            name="band_limits",
-            description="From half way to the frequency before it to half way to the next, in Hz",
-            data=limits,
-        ),
+        VectorData(name="band_limits", description=said, data=limits),
     ]
     if frequencies is None or file is None:
-        columns[1].description = "Numbers of the bands, whose frequencies are not known"
         return FrequencyBandsTable(columns=columns), None
     columns.append(
         VectorData(name="frequency", description="Frequency of the band, in Hz", data=centres)

@@ -107,7 +107,9 @@ def timing(draft: Draft, clock: Clock, n: int) -> dict[str, Any]:
     return {"timestamps": draft.array(times, what=f"times of {clock.file.object}")}
 
 
-def own(draft: Draft, clock: Clock, series: Any, at: str, n: int) -> None:
+def own(
+    draft: Draft, clock: Clock, series: Any, at: str, n: int, *, external: bool = False
+) -> None:
     """Say that a series has the times, so that others link to it if it is the first.
 
     The first that has all of them is where the dataset is recorded to be.
@@ -122,6 +124,8 @@ def own(draft: Draft, clock: Clock, series: Any, at: str, n: int) -> None:
         Its path in the file.
     n : int
         Its number of samples.
+    external : bool
+        Whether its samples are in another file: a video.
     """
     file = clock.file
     if _key(clock, n) in draft.shared:
@@ -131,8 +135,13 @@ def own(draft: Draft, clock: Clock, series: Any, at: str, n: int) -> None:
         return
     draft.shared.setdefault(f"times:{file.object}", series)
     assert clock.values is not None
-    if series.rate is None or _is_exactly(clock.values, series.starting_time, series.rate):
-        draft.took(file, Value("sample", at, ("timestamps",), dtype=clock.values.dtype.str))
+    dtype = clock.values.dtype.str
+    if series.rate is None:
+        of = "array" if external else "sample"
+        draft.took(file, Value(of, at, ("timestamps",), dtype=dtype))
+        return
+    if not external and _is_exactly(clock.values, series.starting_time, series.rate):
+        draft.took(file, Value("sample", at, ("timestamps",), dtype=dtype))
         return
     # The rate is what readers want; what it rounds is kept beside, as it was.
     from fascicle.nwb.parts.loose import carry_array

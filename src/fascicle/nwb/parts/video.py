@@ -110,7 +110,7 @@ def _name(draft: Draft, entry: Entry, file: SourceFile, clock: Clock) -> None:
         **times,
     )
     put(draft, entry.nwb, series)
-    own(draft, clock, series, entry.nwb, n)
+    own(draft, clock, series, entry.nwb, n, external=True)
     for pose in draft.shared.get(f"poses:{file.object}", ()):
         if pose.source_video is None:
             pose.source_video = series
