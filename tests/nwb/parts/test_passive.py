@@ -106,6 +106,20 @@ def test_all_of_it_by_itself(tmp_path: Path) -> None:
     valid(made.path)
 
 
+def test_epochs_of_several_tasks(tmp_path: Path) -> None:
+    datasets: dict[str, Any] = {
+        f"alf/task_0{k}/_ibl_trials.intervals.npy": np.array([[0, 1], [2, 3.0]]) + 100 * k
+        for k in (0, 1)
+    }
+    made = convert(tmp_path, datasets | {PERIODS: PERIODS_CSV})
+    at = "intervals/epochs"
+    assert made.array(f"{at}/protocol_type").tolist() == ["task", "task", "passive"]
+    assert made.array(f"{at}/start_time").tolist() == [0, 100, 438.5]
+    assert made.array(f"{at}/stop_time").tolist() == [3, 103, 474.75]
+    made.check()
+    valid(made.path)
+
+
 # -- periods ---------------------------------------------------------------------------------------
 
 

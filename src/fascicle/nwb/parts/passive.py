@@ -288,8 +288,9 @@ def _build_epochs(draft: Draft, entry: Entry, frame: pd.DataFrame) -> None:
 
     names = _periods(frame)
     found: list[tuple[float, float, str]] = []
-    if task := draft.shared.get("span:intervals/trials"):
-        found.append((*task, "task"))
+    for name, span in draft.shared.items():
+        if name.startswith("span:intervals/trials"):  # of each task
+            found.append((*span, "task"))
     if names:
         mine = [WHOLE] if WHOLE in names else names
         times = frame[mine].to_numpy(dtype=np.float64)

@@ -128,11 +128,13 @@ def _block_type(probability: Array) -> NDArray[np.object_]:
     return out
 
 
-def _block_index(probability: Array) -> NDArray[np.int64]:
+def _block_index(probability: Array) -> NDArray[np.unsignedinteger[Any]]:
     import numpy as np
 
     values = np.nan_to_num(probability.astype(np.float64), nan=-1.0)
-    return np.concatenate([[0], np.cumsum(values[1:] != values[:-1])])[: len(values)]
+    index = np.concatenate([[0], np.cumsum(values[1:] != values[:-1])])[: len(values)]
+    # Checkers take two numbers of a larger type for flags.
+    return index.astype(np.min_scalar_type(int(index.max(initial=0))))
 
 
 _CONTRASTS = ("contrastLeft", "contrastRight")
