@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -191,13 +192,43 @@ def test_a_reader_that_fails_is_said_with_its_job(nwbfile: Any, write: Write) ->
     assert isinstance(caught.value.__cause__, BadFileError)
 
 
-def test_missing_chunks_are_found(h5: h5py.File) -> None:
-    made = h5.create_dataset("x", shape=(10, 10), dtype="f8", chunks=(3, 4))
-    assert unfilled(h5) == ["x"]
-    made[:9] = 1
-    assert unfilled(h5) == ["x"]
-    made[9:] = 1
+def test_datasets_without_values_are_found(h5: h5py.File) -> None:
+    made = h5.create_dataset("a/x", shape=(10, 10), dtype="f8", chunks=(3, 4))
+    h5.create_dataset("empty", shape=(0, 10), dtype="f8", chunks=(3, 4), maxshape=(None, 10))
+    h5.create_dataset("whole", shape=(10,), dtype="f8")
+    assert [one.name for one in unfilled(h5)] == ["/a/x"]
+    made[:1] = 1
     assert unfilled(h5) == []
+
+
+def test_the_index_of_chunks_lies_in_front_of_them(nwbfile: Any, tmp_path: Path) -> None:
+    """Reading the last rows takes the index, which is near the beginning, and one chunk."""
+    n = 600_000
+    later = Later((n,), "f8", chunks=(1000,))
+    series(nwbfile, "one", later)
+    values = np.random.default_rng(0).normal(size=n)
+    path = tmp_path / "made.nwb"
+    with skeleton.create(path) as (made, _):
+        io = skeleton.write(nwbfile, made)
+        fill([job(later, values)], made)
+        io.close()
+
+    class Watched(FileIO):
+        """A file that knows where it was read."""
+
+        places: ClassVar[list[int]] = []
+
+        def readinto(self, buffer: Any, /) -> int:
+            self.places.append(self.tell())
+            return super().readinto(buffer)
+
+    with Watched(path) as file, h5py.File(file) as found:
+        dataset = found["acquisition/one/data"]
+        assert np.array_equal(dataset[-10:], values[-10:])
+        info = dataset.id.get_chunk_info(599)
+        far = [place for place in file.places if place > 1_000_000]
+        assert far == [info.byte_offset]
+        assert np.array_equal(dataset[:], values)
 
 
 def test_chunks_of_a_large_array_are_of_whole_rows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,9 @@ def fill(
     """
     writers: dict[int, tuple[ChunkWriter, Later, Job]] = {}
     total = 0
+    left = {dataset.name for dataset in unfilled(h5)}
+    for name in left:
+        reserve(h5[name])
     for job in jobs:
         for later, rows in _blocks(job):
             if id(later) not in writers:
@@ -62,6 +66,7 @@ def fill(
                         f"{job.what}: an array of shape {later.shape} is in no object of the file"
                     )
                 writers[id(later)] = (ChunkWriter(later.dataset, job.what), later, job)
+                left.discard(later.dataset.name)
             writer, _, _ = writers[id(later)]
             try:
                 n_bytes = writer.add(rows)
@@ -74,28 +79,35 @@ def fill(
             writer.close()
         except ConversionError as error:
             raise JobError(job) from error
-    if empty := unfilled(h5):
-        raise ConversionError(f"{len(empty)} arrays were announced, but not filled: {empty[0]}, …")
+    if left:
+        raise ConversionError(f"{len(left)} arrays were announced, but not filled: {min(left)}, …")
     return total
 
 
-def unfilled(h5: Any) -> list[str]:
-    """Return the paths of datasets of which chunks are missing: these would read as zeros."""
+def unfilled(h5: Any) -> list[Any]:
+    """Return the datasets that have no values yet: these would read as zeros."""
     import h5py
 
-    found = []
+    found: list[Any] = []
 
     def look(name: str, item: Any) -> None:
-        if not isinstance(item, h5py.Dataset) or item.chunks is None:
-            return
-        wanted = 1
-        for n, size in zip(item.shape, item.chunks, strict=True):
-            wanted *= -(-n // size)
-        if item.id.get_num_chunks() != wanted:
-            found.append(name)
+        is_chunked = isinstance(item, h5py.Dataset) and item.chunks and all(item.shape)
+        if is_chunked and not item.id.get_num_chunks():
+            found.append(item)
 
     h5.visititems(look)
     return found
+
+
+def reserve(dataset: Any) -> None:
+    """Put each chunk of a dataset into its index, of one byte for now.
+
+    An index grows as chunks are added, and its nodes would lie all over the file. So they lie
+    together, in front of the values, where a reader over a network has them in one request.
+    """
+    starts = [range(0, n, size) for n, size in zip(dataset.shape, dataset.chunks, strict=True)]
+    for offsets in itertools.product(*starts):
+        dataset.id.write_direct_chunk(offsets, b"\0")
 
 
 def _blocks(job: Job) -> Blocks:

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from fascicle.nwb.writing.draft import Draft
     from fascicle.nwb.writing.source import Source
 
-#: HDF5 gives the structure of a file its own blocks: this large, so that it lies together in front
-#: of the values, and one request over a network brings it.
-META_BLOCK = 1 << 18
-
 
 def complete(metadata: SessionMetadata, source: Source, draft_notes: list[str]) -> SessionMetadata:
     """Return a document with stand-ins for what NWB cannot do without, and say which.
@@ -91,7 +87,7 @@ def _add_table(
 
 
 def create(path: Path) -> AbstractContextManager[tuple[Any, Output]]:
-    """Return a new HDF5 file that any reader of HDF5 1.8 reads, and whose structure lies in front.
+    """Return a new HDF5 file that any reader of HDF5 1.8 reads.
 
     Raises
     ------
@@ -100,7 +96,7 @@ def create(path: Path) -> AbstractContextManager[tuple[Any, Output]]:
     OSError
         If it cannot be made, or written.
     """
-    return new_h5(path, libver=("earliest", "v108"), meta_block_size=META_BLOCK)
+    return new_h5(path, libver=("earliest", "v108"))
 
 
 def write(nwb: Any, h5: Any) -> Any:
