@@ -292,6 +292,8 @@ class CbinArray:
         layout = self._layout
         begin, end = layout.offsets[number : number + 2]
         samples = layout.bounds[number + 1] - layout.bounds[number]
+        if not layout.packed:
+            return self._mapped(number, begin, (samples, layout.n_channels))
         with self.path.open("rb", buffering=0) as file:
             file.seek(begin)
             data = _read(file, end - begin)
@@ -300,13 +302,12 @@ class CbinArray:
             raise TruncatedFileError(
                 f"{self.path} ends within chunk {number}, at byte {begin + len(data)}", hint=HINT
             )
-        if layout.packed:
-            try:
-                data = inflate(data, want + 1)
-            except DamagedError as error:
-                raise BadFileError(
-                    f"{self.path}: chunk {number} is damaged: {error}", hint=HINT
-                ) from None
+        try:
+            data = inflate(data, want + 1)
+        except DamagedError as error:
+            raise BadFileError(
+                f"{self.path}: chunk {number} is damaged: {error}", hint=HINT
+            ) from None
         if len(data) != want:
             size = f"{len(data)}" if len(data) < want else "more than that"
             raise BadFileError(
@@ -319,6 +320,14 @@ class CbinArray:
         chunk = summed(chunk, in_time=layout.time_diff, in_space=layout.spatial_diff)
         chunk.flags.writeable = False  # it is shared by all who index
         return chunk
+
+    def _mapped(self, number: int, begin: int, shape: tuple[int, int]) -> np.ndarray[Any, Any]:
+        """Return a chunk of a flat file as it lies in the system's memory, without a copy."""
+        try:
+            mapped = np.memmap(self.path, self._layout.dtype, "r", begin, shape)
+        except ValueError:  # it has become shorter since it was opened
+            raise TruncatedFileError(f"{self.path} ends within chunk {number}", hint=HINT) from None
+        return np.asarray(mapped)
 
     def _needed_meta(self) -> sglx.Meta:
         if not self.meta:
