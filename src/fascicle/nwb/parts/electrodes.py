@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import BadFileError
@@ -11,6 +11,7 @@ from fascicle.formats.nwb.mapping import column_of
 from fascicle.formats.nwb.records import Value
 from fascicle.nwb.parts import places
 from fascicle.nwb.parts.geometry import Geometry, geometry
+from fascicle.nwb.parts.metrics import as_series, keep_file
 from fascicle.nwb.parts.probewise import Columns, plain, storable
 from fascicle.nwb.parts.sortings import files_of
 
@@ -364,12 +365,14 @@ class _Filling:
                 index=attribute == "rawInd",
             )
             value = Value("channel", AT, (column,))
-        self.draft.took(file, self._of_probe(value, values))
-
-    def _of_probe(self, value: Value, values: Any) -> Value:
-        from dataclasses import replace
-
-        return replace(value, probe=self.probe.label, dtype=values.dtype.str)
+        found: Value | None = replace(value, probe=self.probe.label, dtype=values.dtype.str)
+        held = self.draft.source.load(file)
+        if found is not None and hasattr(held, "to_frame"):
+            found = as_series(held, found)
+        if found is None:
+            keep_file(self.draft, file, self.probe.label)
+        else:
+            self.draft.took(file, found)
 
     def _standard(self, attribute: str, values: Any) -> Value | None:
         """Return how the standard columns give a dataset back; None where they do not."""

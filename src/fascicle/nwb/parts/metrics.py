@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fascicle.formats.nwb.mapping import Place, mapping
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+    from fascicle.nwb.writing.draft import Draft
+    from fascicle.nwb.writing.source import SourceFile
 
 #: What each metric is, for the description of its column; IBL's definitions.
 ABOUT = {
@@ -164,6 +167,45 @@ def cell(column: pd.Series[Any], at: Sequence[int] | NDArray[np.int64]) -> Cell 
     value = Value("unit", "units", dtype=dtype, words=words)
     cells = [(texts[k] or "") if k >= 0 else "" for k in at.tolist()]
     return Cell(np.array(cells, dtype=object), value if exact else None)
+
+
+def as_series(held: Any, value: Value) -> Value | None:
+    """Return how a table of one column is given back, which is loaded as a series.
+
+    Parameters
+    ----------
+    held : pandas.Series
+        As it is loaded, with a name and a type of its own.
+    value : Value
+        Where its values are in the file.
+
+    Returns
+    -------
+    Value or None
+        None where the values in the file do not tell all of it.
+    """
+    import numpy as np
+
+    table = Metrics(held.to_frame(), None)
+    made = cell(held, np.arange(len(held)))
+    if made is None or made.value is None or not table.is_plain:
+        return None
+    column = replace(value, dtype=made.value.dtype, words=made.value.words)
+    return Value("frame", value.at, probe=value.probe, columns={str(held.name): column})
+
+
+def keep_file(draft: Draft, file: SourceFile, label: str) -> None:
+    """Keep the file of a table that columns do not give back, as it is."""
+    import numpy as np
+
+    data = np.frombuffer(draft.source.place(file).read_bytes(), np.uint8)
+    name = f"{label}_{file.key}"
+    draft.nwb.add_scratch(
+        draft.array(data, what=file.path),
+        name=name,
+        description=f"Bytes of {file.path}, of which tables have the columns",
+    )
+    draft.took(file, Value("bytes", f"scratch/{name}"))
 
 
 def _missing(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import BadFileError, ConversionError
@@ -209,8 +209,7 @@ def build_spikes(draft: Draft, entry: Entry, units: Sequence[Units]) -> list[Any
     Returns
     -------
     list of VectorData and VectorIndex
-        ``spike_times`` is there in any case, since a table of units without it is taken for an
-        error.
+        None where no spikes are written at all.
     """
     import numpy as np
 
@@ -219,6 +218,10 @@ def build_spikes(draft: Draft, entry: Entry, units: Sequence[Units]) -> list[Any
     for spikes in held:
         _look_through(draft, spikes)
     out = []
+    if not any(spikes.n for spikes in held) or not any(c.attribute == "times" for c in ragged):
+        for spikes in held:
+            _say_none(draft, spikes, ragged)
+        return []
     for column in ragged:
         counts = [
             one.spikes.counts
@@ -233,18 +236,14 @@ def build_spikes(draft: Draft, entry: Entry, units: Sequence[Units]) -> list[Any
         data = column.later.io if column.later else np.zeros((0, *column.shape), column.dtype)
         about = column.item.description or column.item.source
         unit = f" ({column.item.unit})" if column.item.unit else ""
-        out += _with_index(column.name, f"{about}{unit}", data, ends)
-    if not any(column.name == "spike_times" for column in ragged):
-        draft.warn("no spikes are written: each unit has an empty train")
-        ends = np.zeros(sum(len(one.ids) for one in units), np.int64)
-        out += _with_index("spike_times", "No spikes were converted", np.zeros(0), ends)
+        out += with_index(column.name, f"{about}{unit}", data, ends)
     for spikes in held:
         _fill(draft, spikes, ragged)
         _say(draft, entry, spikes, ragged)
     return out
 
 
-def _with_index(name: str, about: str, data: Any, ends: NDArray[np.int64]) -> list[Any]:
+def with_index(name: str, about: str, data: Any, ends: NDArray[np.int64]) -> list[Any]:
     """Return a ragged column and where the rows end, in as few bytes as these need."""
     import numpy as np
     from hdmf.common import VectorData, VectorIndex
@@ -387,6 +386,24 @@ def _blocks(draft: Draft, spikes: Spikes, mine: Sequence[_Ragged]) -> Blocks:
 
 
 # -- giving them back ------------------------------------------------------------------------------
+
+
+def _say_none(draft: Draft, spikes: Spikes, ragged: Sequence[_Ragged]) -> None:
+    """Say what becomes of the datasets of spikes that are in no train."""
+    label = spikes.probe.label
+    if not any(c.attribute == "times" for c in ragged):
+        for file in (spikes.clusters, *spikes.others.values()):
+            draft.skip(file, f"{OFF}: spikes are written with their times alone")
+        return
+    if spikes.timed is not None:  # spikes there are, none of which has a time
+        _keep_all(draft, spikes, {c.attribute: c for c in ragged if label in c.files})
+        return
+    files = [column.files[label] for column in ragged if label in column.files]
+    for file in (spikes.clusters, *files):
+        values = draft.source.load(file, keep=False)
+        said = {"value": values.tolist()}
+        value = Value("literal", "processing/ecephys", dtype=values.dtype.str, options=said)
+        draft.took(file, replace(value, shape=tuple(values.shape)))
 
 
 def _say(draft: Draft, entry: Entry, spikes: Spikes, ragged: Sequence[_Ragged]) -> None:

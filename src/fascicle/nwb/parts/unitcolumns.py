@@ -10,9 +10,9 @@ from fascicle.formats.nwb.mapping import column_of, mapping
 from fascicle.formats.nwb.records import Value
 from fascicle.nwb.parts import waveforms
 from fascicle.nwb.parts.electrodes import OFF, Sites, loaded, sites_of
-from fascicle.nwb.parts.metrics import IDS, UUIDS, Cell, Metrics, cell
+from fascicle.nwb.parts.metrics import IDS, UUIDS, Cell, as_series, cell, keep_file
 from fascicle.nwb.parts.sortings import files_of
-from fascicle.nwb.parts.spiketimes import id_column
+from fascicle.nwb.parts.spiketimes import id_column, with_index
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from fascicle.nwb.writing.source import SourceFile
 
 AT = "units"
-#: Columns of waveforms: of these NWB has one, which is as wide as the widest.
-_WAVES = ("waveforms.templates", "clusters.waveforms")
+#: Where the clusters of a session are without its spikes: a table of units has to have trains.
+ALONE = "processing/ecephys/clusters"
 
 
 class UnitFilling:
@@ -40,6 +40,8 @@ class UnitFilling:
         Knows the rows of each probe.
     units : sequence of Units
         One for each probe.
+    at : str
+        Where the table is going to be: `AT` or `ALONE`.
 
     Attributes
     ----------
@@ -49,8 +51,10 @@ class UnitFilling:
         The sample at which they are largest.
     """
 
-    def __init__(self, draft: Draft, entry: Entry, table: Columns, units: Sequence[Units]) -> None:
-        self.draft, self.entry, self.table, self.units = draft, entry, table, units
+    def __init__(
+        self, draft: Draft, entry: Entry, table: Columns, units: Sequence[Units], *, at: str = AT
+    ) -> None:
+        self.draft, self.entry, self.table, self.units, self.at = draft, entry, table, units, at
         self.items = {item.name: item for item in entry.wanted}
         self.sources: dict[str, Item] = {}
         for item in entry.wanted:
@@ -60,6 +64,7 @@ class UnitFilling:
         self._near: dict[str, list[NDArray[np.int64]]] = {}
         self._spans: dict[str, tuple[float, float]] = {}
         self._waves: dict[str, NDArray[Any]] = {}
+        self._given: list[tuple[Units, SourceFile, Value]] = []
 
     # -- one probe -----------------------------------------------------------------------------
 
@@ -89,8 +94,6 @@ class UnitFilling:
 
     def _array(self, units: Units, key: str, file: SourceFile, values: Any) -> None:
         """Add an array of ``clusters`` as a column, and say how it is given back."""
-        import numpy as np
-
         item = self.sources.get(key)
         if item is None:
             self.draft.skip(file, OFF)
@@ -103,19 +106,30 @@ class UnitFilling:
         name = self._add(units, item.name, values, _described(item), item.dtype, factor)
         held = self.draft.source.load(file)
         if not hasattr(held, "to_frame"):
-            self.draft.took(file, self._value(units, name, values, factor=factor))
+            self._took(units, file, self._value(units, name, values, factor=factor))
             return
-        # A table of one column, which is loaded as a series with a name and a type of its own.
-        table = Metrics(held.to_frame(), None)
-        made = cell(held, np.arange(len(held)))
-        if made is None or made.value is None or not table.is_plain:
-            self._keep_file(units, file)
-            return
-        value = replace(made.value, names=(name,), probe=units.probe.label, factor=factor)
-        if len(units.ids) > len(values):
-            value = replace(value, options={"rows": [0, len(values)]})
-        columns = {str(held.name): value}
-        self.draft.took(file, Value("frame", AT, probe=units.probe.label, columns=columns))
+        value = as_series(held, self._value(units, name, values, factor=factor))
+        if value is None:
+            keep_file(self.draft, file, units.probe.label)
+        else:
+            self._took(units, file, value)
+
+    def _took(self, units: Units, file: SourceFile, value: Value) -> None:
+        """Say how a dataset is given back, of the table where it is."""
+        self.draft.took(file, value if self.at == AT else self._elsewhere(units, value))
+
+    def _elsewhere(self, units: Units, value: Value) -> Value:
+        """Return how a table that is none of units gives values back: by the numbers of rows."""
+        columns = None
+        if value.columns is not None:
+            columns = {n: self._elsewhere(units, one) for n, one in value.columns.items()}
+        if value.of not in ("unit", "frame"):
+            return value
+        of, options = "frame", value.options
+        if value.of == "unit":
+            first, last = options.get("rows", [0, len(units.ids)])
+            of, options = "row", {**options, "rows": [units.start + first, units.start + last]}
+        return replace(value, of=of, at=self.at, probe="", columns=columns, options=options)
 
     def _add(
         self,
@@ -173,20 +187,20 @@ class UnitFilling:
                     self.draft.warn("its values are no channels of the probe", file)
                 name = self._add(units, "channels", values, "Channel of the probe where the unit "
                                  "is largest, as clusters.channels has it")  # fmt: skip
-                self.draft.took(file, self._value(units, name, values))
+                self._took(units, file, self._value(units, name, values))
             else:
                 at = np.where(numbers >= 0, numbers + rows.start, -1)
                 at = np.concatenate([at, np.full(len(units.ids) - len(at), -1, at.dtype)])
                 name = self.table.add(item.name, label, at, _described(item), index=True)
                 exact = values.dtype.kind in "iu" and np.array_equal(numbers, values)
                 value = self._value(units, name, values)
-                if exact and name == item.name:
+                if exact and name == item.name and self.at == AT:
                     options = {**value.options, "as": "electrode row"}
                     value = replace(value, rule="channel_of_unit", options=options)
                 else:
                     name = self._add(units, "channels", values, "Values of clusters.channels")
                     value = self._value(units, name, values)
-                self.draft.took(file, value)
+                self._took(units, file, value)
             if numbers is not None and rows is not None:
                 near = waveforms.neighbours(sites.local, numbers)
         listed = units.arrays.get("waveformsChannels")
@@ -246,7 +260,7 @@ class UnitFilling:
                 self.draft.skip(file, OFF)
                 return
             name = self._add(units, other.name, values, _described(other), other.dtype)
-            self.draft.took(file, self._value(units, name, values))
+            self._took(units, file, self._value(units, name, values))
         else:
             self._wave(units, item, file, values, channels_first=False)
 
@@ -270,7 +284,7 @@ class UnitFilling:
             if self.peak is None:
                 self.peak = waveforms.peak_sample(made)
         value = Value("unit", AT, (name,), probe=label, dtype=values.dtype.str, options=options)
-        self._given_waves = [*getattr(self, "_given_waves", ()), (label, file, value)]
+        self._given.append((units, file, value))
 
     # -- tables --------------------------------------------------------------------------------
 
@@ -306,9 +320,9 @@ class UnitFilling:
                     name: replace(value, options={**value.options, "rows": [0, n]})
                     for name, value in columns.items()
                 }
-            self.draft.took(file, Value("frame", AT, probe=units.probe.label, columns=columns))
+            self._took(units, file, Value("frame", AT, probe=units.probe.label, columns=columns))
         else:
-            self._keep_file(units, file)
+            keep_file(self.draft, file, units.probe.label)
 
     def _metric(self, units: Units, name: str, column: Any, at: Any) -> Value | None:
         """Add one column of the metrics; None where it does not give back what it was."""
@@ -344,19 +358,6 @@ class UnitFilling:
             return None
         return replace(made.value, names=(written,), factor=factor)
 
-    def _keep_file(self, units: Units, file: SourceFile) -> None:
-        """Keep the file of a table that its columns do not give back, as it is."""
-        import numpy as np
-
-        data = np.frombuffer(self.draft.source.place(file).read_bytes(), np.uint8)
-        name = f"{units.probe.label}_{file.key}"
-        self.draft.nwb.add_scratch(
-            self.draft.array(data, what=file.path),
-            name=name,
-            description=f"Bytes of {file.path}, of which the units have the columns",
-        )
-        self.draft.took(file, Value("bytes", f"scratch/{name}"))
-
     # -- all of it -----------------------------------------------------------------------------
 
     def columns(self) -> list[Any]:
@@ -382,12 +383,17 @@ class UnitFilling:
             groups = [self.draft.groups[label] for label in labels]
             about = "Group of electrodes: the probe"
             out.append(VectorData(name="electrode_group", description=about, data=groups))
-        if "obs_intervals" in self.items:
+        if "obs_intervals" in self.items and self.at == AT:
             spans = np.array([self._spans[label] for label in labels], np.float64).reshape(n, 2)
-            out += _indexed("obs_intervals", _described(self.items["obs_intervals"]), spans, n)
-        if "electrodes" in self.items and self._near and self.draft.nwb.electrodes is not None:
+            about = _described(self.items["obs_intervals"])
+            out += with_index("obs_intervals", about, spans, np.arange(1, n + 1))
+        if "electrodes" in self.items and self._any_near and self.draft.nwb.electrodes is not None:
             out += self._electrodes()
         return out
+
+    @property
+    def _any_near(self) -> bool:
+        return any(len(one) for lists in self._near.values() for one in lists)
 
     def _electrodes(self) -> list[Any]:
         """Return the electrodes of each unit as a ragged reference to their table."""
@@ -422,13 +428,14 @@ class UnitFilling:
             self.table.add(
                 item.name, label, waveforms.padded(made, widest), _described(item), dtype=item.dtype
             )
-        for label, file, value in self._given_waves:
+        for units, file, value in self._given:
+            label = units.probe.label
             if label in self._waves and value.names == (item.name,):
                 n = self._waves[label].shape[2]
                 if n < widest:
                     options = {**value.options, "column": list(range(n))}
                     value = replace(value, options=options)
-            self.draft.took(file, value)
+            self._took(units, file, value)
         self._waves.clear()
 
 
@@ -446,16 +453,6 @@ def _longer(values: Any, missing: int) -> Any:
     if values.dtype == object:
         return np.concatenate([values, np.full(shape, "", object)])
     return np.concatenate([values, np.zeros(shape, values.dtype)])
-
-
-def _indexed(name: str, about: str, data: Any, n: int) -> list[Any]:
-    """Return a ragged column with one value a row."""
-    import numpy as np
-    from hdmf.common import VectorData, VectorIndex
-
-    values = VectorData(name=name, description=about, data=data)
-    ends = np.arange(1, n + 1, dtype=np.min_scalar_type(n))
-    return [values, VectorIndex(name=f"{name}_index", data=ends, target=values)]
 
 
 def free_name(name: str) -> str:

@@ -10,6 +10,7 @@ from fascicle.errors import BadFileError
 from fascicle.formats.nwb.mapping import column_of, mapping
 from fascicle.nwb.parts import metrics
 from fascicle.nwb.parts.sortings import SORTED, ProbeFiles, files_of, probes_of
+from fascicle.nwb.parts.unitcolumns import ALONE, AT
 from fascicle.nwb.parts.unittable import build_units
 from fascicle.nwb.writing.entries import Entry, Item
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from fascicle.nwb.writing.draft import Draft
     from fascicle.nwb.writing.source import Source, SourceFile
 
-AT = "units"
 _TABLES = ("pqt", "parquet", "csv", "tsv", "ssv", "htsv")
 #: Where units are and what holds them: columns that are made of no single dataset.
 _MADE = (
@@ -45,19 +45,15 @@ def offer(source: Source, document: Mapping[str, Any]) -> list[Entry]:
     probes = [p for p in probes_of(source, document.get("probes") or []) if p.sorting]
     if not probes:
         return []
-    items = _spike_items(source, probes) + _cluster_items(source, probes)
-    if not items:
-        return []
-    return [
-        Entry(
-            AT,
-            "Units",
-            "units",
-            [p.sorting for p in probes],
-            "Units of all probes, one probe after the other, those without spikes included",
-            items=items,
-        )
-    ]
+    spikes, clusters = _spike_items(source, probes), _cluster_items(source, probes)
+    collections = [p.sorting for p in probes]
+    if spikes:
+        about = "Units of all probes, one probe after the other, those without spikes included"
+        return [Entry(AT, "Units", "units", collections, about, items=spikes + clusters)]
+    if len(clusters) > len(_MADE):
+        about = "Clusters of all probes, one probe after the other, without their spikes"
+        return [Entry(ALONE, "DynamicTable", "units", collections, about, items=clusters)]
+    return []
 
 
 def _keys(source: Source, probes: list[ProbeFiles], name: str) -> dict[str, SourceFile]:

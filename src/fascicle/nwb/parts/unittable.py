@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from fascicle.errors import BadFileError
 from fascicle.nwb.parts.electrodes import loaded
@@ -13,7 +13,7 @@ from fascicle.nwb.parts.insertions import build_groups, meta_of
 from fascicle.nwb.parts.probewise import Columns
 from fascicle.nwb.parts.sortings import files_of
 from fascicle.nwb.parts.spiketimes import Spikes, build_spikes, spikes_of
-from fascicle.nwb.parts.unitcolumns import UnitFilling
+from fascicle.nwb.parts.unitcolumns import ALONE, AT, UnitFilling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _RATES = (30000.0, 20000.0, 25000.0, 32000.0, 40000.0, 24414.0625, 10000.0)
 #: Attributes that tell how many units there are, the most telling first.
 _TELLING = ("channels", "depths", "amps", "peakToTrough", "uuids", "waveforms")
+#: What IBL calls the Neuropixels probes of the first generation, whose AP band has 30 kHz.
+_NEUROPIXELS = re.compile(r"3[AB]\d?|NP\d.*|Neuropixels?.*", re.IGNORECASE)
 _CLOCK = re.compile(r"_spikeglx_.*\.(timestamps|sync)\.npy")
 
 
@@ -81,16 +83,18 @@ def build_units(draft: Draft, entry: Entry, probes: Sequence[ProbeFiles]) -> Non
         one.start = start
         start += len(one.ids)
         table.rows(one.probe.label, len(one.ids))
-    spans = [_span(draft, one) for one in found]
-    filling = UnitFilling(draft, entry, table, found)
-    for one, span in zip(found, spans, strict=True):
-        filling.fill(one, span)
+    columns = build_spikes(draft, entry, found)
+    filling = UnitFilling(draft, entry, table, found, at=AT if columns else ALONE)
+    for one in found:
+        filling.fill(one, _span(draft, one))
+    columns += filling.columns()
+    if filling.at == ALONE:
+        _build_alone(draft, columns, start)
+        return
     rates = [rate for rate in (_rate(draft, one) for one in found) if rate]
     if not rates:
         rates = [_RATES[0]]
         draft.inform(f"the sampling rate of the spikes is not known: {rates[0]:g} Hz is assumed")
-    columns = build_spikes(draft, entry, found)
-    columns += filling.columns()
     said: dict[str, Any] = {}
     if filling.wave_samples:
         said["waveform_rate"] = float(rates[0])
@@ -108,6 +112,24 @@ def build_units(draft: Draft, entry: Entry, probes: Sequence[ProbeFiles]) -> Non
     )
 
 
+def _build_alone(draft: Draft, columns: list[Any], n: int) -> None:
+    """Build a table of clusters without spikes."""
+    import numpy as np
+    from hdmf.common import DynamicTable
+
+    draft.warn(
+        f"there are {n} clusters and no spikes: they are the table /{ALONE}, and there are no units"
+    )
+    draft.module("ecephys").add(
+        DynamicTable(
+            name=ALONE.rpartition("/")[2],
+            description="Clusters of all probes, one probe after the other, without their spikes",
+            id=np.arange(n),
+            columns=columns,
+        )
+    )
+
+
 # -- which units there are -------------------------------------------------------------------------
 
 
@@ -120,7 +142,9 @@ def _units_of(draft: Draft, entry: Entry, probe: ProbeFiles) -> Units:
     wanted = any(item.source == "spikes.times" for item in entry.wanted)
     spikes = spikes_of(draft, entry, probe) if wanted else None
     seen = spikes.seen if spikes is not None else np.zeros(0, np.int64)
-    if arrays:
+    if arrays and measured is not None and _names_rows(measured[1].ids, n, seen):
+        ids = measured[1].ids
+    elif arrays:
         ids = np.arange(n)
     elif measured is not None:
         known = measured[1].ids
@@ -142,6 +166,21 @@ def _units_of(draft: Draft, entry: Entry, probe: ProbeFiles) -> Units:
     if spikes is not None:
         spikes.ids = out.ids
     return out
+
+
+def _names_rows(
+    ids: NDArray[np.int64] | None, n: int, seen: NDArray[np.int64]
+) -> TypeGuard[NDArray[np.int64]]:
+    """Return whether a table says which unit is which row of ``clusters``.
+
+    By the convention a row has its number as id. It has another where the table has as many rows,
+    and the spikes are of units that it names, and that would have no row otherwise.
+    """
+    import numpy as np
+
+    if ids is None or len(ids) != n:
+        return False
+    return bool(np.isin(seen, ids).all()) and not bool(((seen >= 0) & (seen < n)).all())
 
 
 def _arrays(draft: Draft, probe: ProbeFiles) -> tuple[dict[str, tuple[SourceFile, Any]], int]:
@@ -236,6 +275,8 @@ def _rate(draft: Draft, units: Units) -> float | None:
             return sample_rate(meta)
     except BadFileError as error:
         draft.warn(error.message, units.probe.meta or "")
+    if _NEUROPIXELS.fullmatch(str(units.probe.facts.get("model") or "")):
+        return _RATES[0]
     if units.spikes is None:
         return None
     times = units.spikes.some
