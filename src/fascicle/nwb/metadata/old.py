@@ -36,12 +36,17 @@ _LISTS = (
     "Icephys",
     "Acquisition",
 )
-#: ALF objects that it knew: what of them is not listed was left out.
+#: Datasets that it knew: which of them is not listed was left out.
 _KNEW = re.compile(
-    r"trials|spikes|clusters|channels|templates|wheel|wheelMoves|licks|camera|eye"
-    r"|(?:left|right|body)Camera|sparseNoise|passiveBeeps|passiveValveClick|passiveVisual"
-    r"|passiveWhiteNoise|audioSpectrogram|ephysData|ephysTimeRms\w*|ephysSpectralDensity\w*"
+    r"(?:trials|spikes|clusters|channels|templates|wheel|wheelMoves|licks|camera|eye|sparseNoise"
+    r"|passiveBeeps|passiveValveClick|passiveVisual|passiveWhiteNoise|audioSpectrogram"
+    r"|ephysTimeRms\w*|ephysSpectralDensity\w*)\..*"
+    r"|(?:left|right|body)Camera\.(?:times|dlc|raw.*)"
 )
+#: Parts whose objects are tables, of which each column is listed.
+_TABLES = ("trials", "units")
+#: Columns that a table cannot be without.
+_NEEDED = ("start_time", "stop_time", "spike_times")
 _SESSION = {
     "session_id": "session_id",
     "identifier": "identifier",
@@ -203,20 +208,31 @@ def _age_anew(metadata: SessionMetadata) -> None:
 
 
 def _switch(entry: Entry, about: Mapping[str, str]) -> None:
-    """Switch off what the file could have listed of an object and did not."""
-    changed = False
-    for item in entry.items:
-        keys = _keys(item)
-        listed = [key for key in keys if key in about]
-        if listed:
-            # Of several descriptions of one dataset, none is known to be of this column.
-            if len(keys) == 1 and about[listed[0]]:
-                item.description = about[listed[0]]
-        elif all(_KNEW.fullmatch(key.partition(".")[0]) for key in keys):
-            item.on = False
-            changed = True
-    if changed and not any(item.on for item in entry.items):
+    """Switch off what the file could have listed and did not; take its descriptions.
+
+    Of tables each column is listed by itself; other objects are written or not.
+    """
+    if entry.part == "probes":
+        return  # what all others stand on
+    if entry.part == "raw":
+        entry.on = entry.on and any(name.startswith("ephysData.") for name in about)
+        return
+    known = [(item, _keys(item)) for item in entry.items]
+    for item, keys in known:
+        # Of several descriptions of one array, none is known to be of this column.
+        if len(keys) == 1 and about.get(keys[0]):
+            item.description = about[keys[0]]
+    left_out = [item for item, keys in known if not _is_kept(keys, about)]
+    if left_out and len(left_out) == len(entry.items):
         entry.on = False
+    if entry.part in _TABLES:
+        for item in left_out:
+            item.on = item.name in _NEEDED
+
+
+def _is_kept(keys: list[str], about: Mapping[str, str]) -> bool:
+    """Return whether the file lists one of the datasets, or could not know one of them."""
+    return any(key in about or not _KNEW.fullmatch(key) for key in keys)
 
 
 def _keys(item: Item) -> list[str]:
@@ -225,7 +241,9 @@ def _keys(item: Item) -> list[str]:
     for source in item.source.split(","):
         name, _, column = source.strip().partition(":")
         holder, _, attribute = name.partition(".")
-        out.append(f"{holder}.{column if attribute == 'table' and column else attribute}")
+        if attribute == "table" and column:
+            attribute = re.sub(r"_[01]$", "", column)  # intervals_0, intervals_1
+        out.append(f"{holder}.{attribute}")
     return out
 
 
