@@ -25,7 +25,7 @@ def test_each_dataset_has_an_alf_name_and_a_meaning() -> None:
         assert dataset.about and dataset.places, name
         assert not dataset.rule or dataset.rule in RULES, name
     assert {o.of for o in mapping().objects.values()} == {
-        *("spike", "unit", "channel", "row", "sample", "event")
+        *("spike", "unit", "channel", "row", "sample", "event", "path")
     }
     assert {r for d in mapping() if (r := d.rule)} == set(RULES), "each rule is used"
 

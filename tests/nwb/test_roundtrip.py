@@ -7,12 +7,14 @@ unit: then to 1e-12, and to 1e-6 where they are of single precision.
 from __future__ import annotations
 
 import re
+import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -21,6 +23,9 @@ from fascicle import analysis
 from fascicle.archives import FolderArchive, NwbArchive
 from fascicle.archives.session import OpenSession
 from fascicle.errors import ALFObjectNotFound, ALFWarning
+from fascicle.formats.nwb import NwbFile
+from fascicle.formats.nwb.alf import AlfView
+from fascicle.formats.nwb.records import TABLE
 from fascicle.load import load_file
 from fascicle.nwb.converting import convert
 from fascicle.nwb.report import Report
@@ -248,3 +253,25 @@ def test_raw_recordings_are_no_files(tiny: Lab) -> None:
                 now.file(path)
             return
     raise AssertionError("no session of this lab has a raw recording")
+
+
+def test_a_file_without_records_is_read_by_the_mapping(tiny: Lab, tmp_path: Path) -> None:
+    """What no table says is read off the names of columns and series, as in files of others."""
+    report = max(tiny.reports.values(), key=lambda one: len(one.took))
+    bare = Path(shutil.copy(report.file, tmp_path / "bare.nwb"))
+    with h5py.File(bare, "r+") as h5:
+        del h5[TABLE]
+    with NwbFile(bare) as without, NwbFile(report.file) as whole:
+        found, wanted = AlfView(without), AlfView(whole)
+        assert found.layout == wanted.layout == "ibl"
+        names = {path.rpartition("/")[2]: path for path in wanted.offers if "probe" not in path}
+        same = 0
+        for path in found.offers:
+            name = path.rpartition("/")[2]
+            if name in names and "lightningPose" not in name:
+                same += 1
+                assert not difference(found.read(path), wanted.read(names[name])), path
+            elif name in names:  # parts of the body by their names
+                one, other = found.read(path), wanted.read(names[name])
+                assert not difference(one[other.columns], other)
+        assert same > 15

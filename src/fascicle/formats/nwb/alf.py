@@ -15,6 +15,7 @@ units of the probe in the order of the file; the ids that the file gives them ar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -183,6 +184,9 @@ class AlfView(Spikes):
 
     def _of(self, holder: Object) -> Iterator[Offer]:
         """Go through what the file has of an object."""
+        if holder.of == "path":
+            yield from self._by_path(holder)
+            return
         at = next((place for pattern in holder.at for place in self._places(pattern)), None)
         if at is None:
             return
@@ -217,14 +221,32 @@ class AlfView(Spikes):
             for dataset, place in chosen:
                 if dataset.rule and not self._computes(dataset, place, owner):
                     continue
-                name = f"{prefix}{holder.name}.{dataset.attribute}.{dataset.extension}"
+                own = prefix if dataset.namespace is None else ""
+                name = f"{own}{holder.name}.{dataset.attribute}.{dataset.extension}"
                 yield Offer(f"{folder}/{name}", holder, dataset, place, at, owner)
+
+    def _by_path(self, holder: Object) -> Iterator[Offer]:
+        """Go through what the file has of an object whose datasets have places of their own."""
+        ours = self.layout.startswith("ibl") and holder.namespace
+        for dataset in holder.datasets:
+            for place in dataset.places:
+                found = tuple(next(self._places(name), "") for name in place.names)
+                if place.layout in ("", self.layout) and all(found):
+                    named = ours and dataset.namespace is None
+                    prefix = f"_{holder.namespace}_" if named else ""
+                    name = f"{prefix}{holder.name}.{dataset.attribute}.{dataset.extension}"
+                    there = replace(place, names=found)
+                    path = f"{holder.collection}/{name}"
+                    yield Offer(path, holder, dataset, there, found[0], None)
+                    break
 
     def _places(self, pattern: str) -> Iterator[str]:
         """Go through the objects of the file that a pattern leads to."""
         head, star, tail = pattern.partition("*")
         if not star:
-            if self.has(pattern):
+            series, _, name = pattern.rpartition("/")
+            rated = name == "timestamps" and self.has(f"{series}/starting_time")
+            if rated or self.has(pattern):
                 yield pattern
             return
         group = head.rstrip("/")
@@ -387,6 +409,8 @@ class AlfView(Spikes):
             values = self.column(offer.at, name)
         elif of == "sample":
             values = self.samples(offer.at, name)
+        elif of == "path":
+            values = self.samples(*name.rpartition("/")[::2])
         else:
             values = self.events(offer.at, name)
         return offer.place.to_alf(values) if values.dtype.kind in "fiu" else values

@@ -93,6 +93,7 @@ def describe(file: NwbFile, *, name: str = "") -> Described:
     layout = view.layout_of_file
     ids = [_text(view, place) for place in mapping().session["eid"]]
     ids = [i for i in ids if i != "None"]  # what some writers made of no id
+    ids += [i.partition(":")[0] for i in ids if ":" in i]  # IBL's converter: with a revision
     eid = next((i.lower() for i in ids if _UUID.fullmatch(i)), "")
     out = Described(
         eid=eid,

@@ -75,6 +75,8 @@ class Dataset:
         NWB text to ALF value.
     rule : str
         The function that computes it, empty where values are taken as they are.
+    namespace : str or None
+        Of the files that IBL gives it, if not that of its object.
     """
 
     object: str
@@ -85,6 +87,7 @@ class Dataset:
     extension: str = "npy"
     words: Mapping[str, Word] | None = None
     rule: str = ""
+    namespace: str | None = None
 
     @property
     def written(self) -> Place | None:
@@ -110,7 +113,8 @@ class Object:
     ----------
     name : str
     of : str
-        What one row of its arrays is: spike, unit, channel, row, sample or event.
+        What one row of its arrays is: spike, unit, channel, row, sample or event; ``path`` where
+        each of its datasets has places of its own.
     collection : str
         With ``{probe}`` where each probe has one.
     namespace : str
@@ -163,12 +167,15 @@ class AlfMapping:
     objects : dict of Object
     metrics : dict
         Column of ``clusters.metrics`` to the columns of the units that may have it.
+    parts : dict
+        Name of a part of the body in NWB files of others to that in ALF.
     """
 
     layouts: tuple[Layout, ...]
     session: Mapping[str, tuple[str, ...]]
     objects: Mapping[str, Object]
     metrics: Mapping[str, tuple[Place, ...]]
+    parts: Mapping[str, str]
 
     def dataset(self, name: str) -> Dataset:
         """Return a dataset by its ``object.attribute``.
@@ -208,6 +215,7 @@ def read(path: Path) -> AlfMapping:
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
     datasets: dict[str, list[Dataset]] = {}
+    given = _for_each(given)
     for entry in given.get("datasets", []):
         one = _dataset(path, entry)
         datasets.setdefault(one.object, []).append(one)
@@ -234,7 +242,43 @@ def read(path: Path) -> AlfMapping:
         raise ConfigurationError(f"{path} lacks {error}") from error
     if datasets:
         raise ConfigurationError(f"{path} describes no object {', '.join(datasets)}")
-    return AlfMapping(layouts, session, objects, metrics)
+    return AlfMapping(layouts, session, objects, metrics, given.get("parts", {}))
+
+
+def _for_each(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the entries with those for each of several things written out."""
+    out: dict[str, Any] = {**given, "datasets": []}
+    kinds = given.get("each", {})
+    if "objects" in given:
+        out["objects"] = {
+            _filled(name, values): _filled(said, values)
+            for name, said in given["objects"].items()
+            for values in _values_of(kinds, name)
+        }
+    for entry in given.get("datasets", []):
+        out["datasets"] += [_filled(entry, v) for v in _values_of(kinds, str(entry.get("alf")))]
+    return out
+
+
+def _values_of(kinds: dict[str, Any], name: str) -> list[dict[str, str]]:
+    """Return what the braces in a name stand for, one after the other."""
+    for kind, several in kinds.items():
+        if f"{{{kind}}}" in name:
+            return list(several)
+    return [{}]
+
+
+def _filled(said: Any, values: dict[str, str]) -> Any:
+    """Return an entry with the values in place of the words in braces."""
+    if isinstance(said, str):
+        for word, value in values.items():
+            said = said.replace(f"{{{word}}}", value)
+        return said
+    if isinstance(said, list):
+        return [_filled(one, values) for one in said]
+    if isinstance(said, dict):
+        return {key: _filled(one, values) for key, one in said.items()}
+    return said
 
 
 def _dataset(path: Path, entry: dict[str, Any]) -> Dataset:
@@ -249,6 +293,7 @@ def _dataset(path: Path, entry: dict[str, Any]) -> Dataset:
             entry.get("file", "npy"),
             entry.get("words"),
             entry.get("rule", ""),
+            entry.get("namespace"),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(f"{path}: {entry} is no dataset: {error}") from error

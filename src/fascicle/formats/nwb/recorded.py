@@ -140,7 +140,7 @@ def fetched(view: AlfView, offer: Offer, value: Value, name: str) -> Any:
             raise BadFileError(
                 f"{view.file.name}: /{value.at}/{name} has a factor, and values of {found.dtype}"
             )
-        found = found.astype(np.float64)
+        found = found.astype(np.float64, copy=False)
         found *= value.factor
         if value.offset:
             found += value.offset

@@ -323,6 +323,45 @@ def metrics(view: AlfView, offer: Offer) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
+def pose(view: AlfView, offer: Offer) -> pd.DataFrame:
+    """Return the place of each part of the body, three columns each: x, y and likelihood."""
+    import numpy as np
+    import pandas as pd
+
+    at = offer.place.names[0]
+    parts = mapping().parts
+    out: dict[str, Any] = {}
+    for name in sorted(view.members(at)):
+        if not (view.has(f"{at}/{name}/data") and view.has(f"{at}/{name}/confidence")):
+            continue
+        data = np.asarray(view.file.array(f"{at}/{name}/data"))
+        part = parts.get(name, name)
+        out |= {f"{part}_x": data[:, 0], f"{part}_y": data[:, 1]}
+        out[f"{part}_likelihood"] = view.file.array(f"{at}/{name}/confidence")
+    return pd.DataFrame(out)
+
+
+def features(view: AlfView, offer: Offer) -> pd.DataFrame:
+    """Return the diameter of the pupil, as it was found and smoothed."""
+    import pandas as pd
+
+    names = ("pupilDiameter_raw", "pupilDiameter_smooth")
+    series = (view.values(offer, name) for name in offer.place.names)
+    return pd.DataFrame(dict(zip(names, series, strict=True)))
+
+
+def waveforms(view: AlfView, offer: Offer) -> NDArray[Any]:
+    """Return the mean waveform of each unit."""
+    found: NDArray[Any] = view.values(offer)
+    return found
+
+
+def has_waveforms(view: AlfView, place: Place, probe: Probe | None) -> bool:
+    """Return whether the units have a mean waveform of one size: of samples and channels."""
+    plain = place.names[0] in view.columns(UNITS)
+    return plain and len(view.file.facts(f"{UNITS}/{place.names[0]}").shape) == 3
+
+
 def _texts(view: AlfView, offer: Offer, name: str) -> list[str]:
     return [str(v) for v in view.column(offer.at, name)]
 
@@ -369,15 +408,18 @@ RULES: dict[str, Callable[[AlfView, Offer], Any]] = {
         channel_of_unit,
         columns,
         contrast,
+        features,
         feedback,
         gabors,
         metrics,
         one_column,
         periods,
         place_in_brain,
+        pose,
         region,
         replay,
         unit_of_spike,
+        waveforms,
         wheel_position,
         wheel_velocity,
     )
@@ -386,4 +428,5 @@ RULES: dict[str, Callable[[AlfView, Offer], Any]] = {
 POSSIBLE: dict[str, Callable[[AlfView, Place, Probe | None], bool]] = {
     "place_in_brain": has_place,
     "region": has_region,
+    "waveforms": has_waveforms,
 }

@@ -123,10 +123,12 @@ class Spikes:
         """Return the canonical order of a probe's spikes; None where they stand in it."""
         import numpy as np
 
+        from fascicle.formats.nwb.sorting import stable_order
+
         if self._order is None or self._order[0] != probe.label:
             times = self.spikes("spike_times", probe)
             rising = bool(np.all(times[1:] >= times[:-1]))
-            order = None if rising else np.argsort(times, kind="stable")
+            order = None if rising else stable_order(times)
             self._order = probe.label, order  # of one probe, since it is as large as the spikes
         return self._order[1]
 
@@ -140,9 +142,11 @@ class Spikes:
         BadFileError
             If those are none of the probe's spikes.
         """
+        import numpy as np
+
         order = self.order(probe)
         if order is not None:
-            values = values[order]
+            values = np.take(values, order, axis=0, mode="clip")  # faster: none is out of bounds
         moved = self._moved(probe)
         if moved is not None:
             values[moved[0]] = values[moved[1]]  # read or made for this call: it is ours
