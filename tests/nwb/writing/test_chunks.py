@@ -165,3 +165,18 @@ def test_tiles_cover_all_and_are_whole() -> None:
         (2,): [[2, 3], [7, 8]],
         (4,): [[4, 0], [9, 0]],
     }
+
+
+def test_what_repeats_gets_small(packed: Callable[..., Any]) -> None:
+    """No more than 8 % larger than what HDF5's own filters make at their level 4."""
+    rng = np.random.default_rng(0)
+    n = 200_000
+    still = np.repeat(rng.normal(size=n // 50), 50)
+    again = np.tile(rng.normal(size=(300, 2)), (n // 300, 1))
+    for values in (still, again, rng.normal(size=n), np.cumsum(rng.exponential(size=n))):
+        dataset = packed(values.shape, "<f8", (60_000, *values.shape[1:]))
+        write(dataset, values, [])
+        theirs = packed(values.shape, "<f8", (60_000, *values.shape[1:]))
+        theirs[...] = values
+        assert dataset.id.get_storage_size() < 1.08 * theirs.id.get_storage_size()
+        assert np.array_equal(dataset[...], values)
