@@ -21,6 +21,7 @@ import pytest
 import fascicle
 from fascicle import analysis
 from fascicle.archives import FolderArchive, NwbArchive
+from fascicle.archives.release import ReleaseArchive
 from fascicle.archives.session import OpenSession
 from fascicle.errors import ALFObjectNotFound, ALFWarning
 from fascicle.formats.nwb import NwbFile
@@ -31,6 +32,8 @@ from fascicle.nwb.converting import convert
 from fascicle.nwb.report import Report
 from fascicle.nwb.writing.source import Source
 from fascicle.one import One
+from fascicle.releases import publish
+from fascicle.testing import ArchiveTests
 
 from .odd import odd_lab
 from .real import real_lab
@@ -275,3 +278,28 @@ def test_a_file_without_records_is_read_by_the_mapping(tiny: Lab, tmp_path: Path
                 one, other = found.read(path), wanted.read(names[name])
                 assert not difference(one[other.columns], other)
         assert same > 15
+
+
+class TestFolderOfConverted(ArchiveTests):
+    @pytest.fixture
+    def archive(self, tiny: Lab) -> NwbArchive:
+        return NwbArchive(tiny.nwb)
+
+
+def test_a_release_of_converted_sessions(tiny: Lab, tmp_path: Path) -> None:
+    """Files in the folders of their sessions are a release, which has them under ALF names too."""
+    some = [one for one in tiny.sessions if one[1].insertions][:2]
+    for was, _, report in some:
+        folder = tmp_path / "lab" / was.record.path
+        folder.mkdir(parents=True)
+        shutil.copy(report.file, folder / "recording.session.nwb")
+    fascicle.index(tmp_path / "lab")
+    publish(tmp_path / "lab", version="1.0.0", project="mine", to=tmp_path / "mine", progress=False)
+    release = fascicle.open(tmp_path / "mine")
+    assert isinstance(release, ReleaseArchive)
+    archive = release.alf()
+    for was, now, _ in some:
+        (found,) = fascicle.find(archives=archive, subject=was.subject, date=str(was.date))
+        assert found.list() == now.list()
+        for path in found.list("*spikes.*")[:3]:
+            assert not difference(found.read(path), now.read(path))
