@@ -341,7 +341,7 @@ def _numbers(draft: Draft, n: int) -> Any:
     import numpy as np
     from hdmf.common import ElementIdentifiers
 
-    values = np.arange(n, dtype=np.min_scalar_type(n))
+    values = np.arange(n, dtype="i4" if n < 1 << 31 else "i8")  # what the schema asks for
     return ElementIdentifiers(name="id", data=draft.array(values, what="ids of rows"))
 
 
