@@ -169,10 +169,12 @@ def _column(expected: pd.Series, found: pd.Series, rtol: float) -> str:
     missing, gone = expected.isna().to_numpy(), found.isna().to_numpy()
     if not np.array_equal(missing, gone):
         return f"{int((missing != gone).sum()):,} of {len(expected):,} values are there or missing"
-    for i in np.flatnonzero(~missing).tolist():
-        if wrong := _plain(expected.iloc[i], found.iloc[i]):
-            return f"in row {i} {wrong}"
-    return ""
+    if not isinstance(expected.dtype, np.dtype) and expected.array.equals(found.array):
+        return ""
+    pairs = zip(expected.array[~missing], found.array[~missing], strict=True)
+    rows = np.flatnonzero(~missing)
+    wrong = ((i, w) for i, (one, other) in enumerate(pairs) if (w := _plain(one, other)))
+    return next((f"in row {rows[i]} {text}" for i, text in wrong), "")
 
 
 def _sparse(expected: Any, found: Any, rtol: float) -> str:
