@@ -25,6 +25,7 @@ from tests.nwb.parts.sessions import (
 )
 
 from fascicle.nwb.parts.placing import RESERVED, column_name, safe_name
+from fascicle.nwb.writing.entries import Entry, Item
 
 MISC = "processing/misc"
 N = 400
@@ -454,6 +455,36 @@ def test_switched_off_and_renamed(tmp_path: Path) -> None:
         assert series.attrs["description"] == "How large the eye is"
         assert "sort" in file[f"{MISC}/rest"]
         assert list(file[f"{MISC}/some.table"].attrs["colnames"]) == ["alpha"]
+
+
+def test_series_that_a_user_describes(tmp_path: Path) -> None:
+    session = make_session(
+        tmp_path / "lab",
+        {"alf/eye.times.npy": T, "alf/gaze.xy.npy": RNG.random((N, 2)), "alf/a.b.npy": T[:3]},
+    )
+    items = [Item("data", "gaze.xy", unit="degrees"), Item("timestamps", "eye.times")]
+    frame = {"reference_frame": "straight ahead"}
+    gaze = Entry("processing/behavior/Gaze", "SpatialSeries", "other", items=items, settings=frame)
+    target = tmp_path / "a.nwb"
+    report = converted(session, target, [gaze, *offered(session)])
+    assert_clean(report)
+    assert_comes_back(session, report, target)
+    with h5py.File(target) as file:
+        found = file["processing/behavior/Gaze"]
+        assert found.attrs["neurodata_type"] == "SpatialSeries"
+        assert found["reference_frame"][()] == b"straight ahead"
+
+
+@pytest.mark.parametrize("at", ["somewhere/eye", "processing/eye", "eye", "units/eye"])
+def test_places_that_nwb_does_not_have_are_named(tmp_path: Path, at: str) -> None:
+    session = make_session(
+        tmp_path / "lab", {"alf/eye.times.npy": T, "alf/eye.area.npy": RNG.random(N)}
+    )
+    entries = offered(session)
+    entries[0].nwb = at
+    report = converted(session, tmp_path / "a.nwb", entries)
+    assert_clean(report)
+    assert any(f"cannot be at '{at}'" in text for text in warned(report)[""])
 
 
 def test_what_nobody_offers_is_carried_all_the_same(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from tests.nwb.parts.sessions import (
     places,
 )
 
+from fascicle.demo.video import write_mp4
 from fascicle.errors import ConfigurationError
+from fascicle.nwb.parts.films import frames_in
 
 VIDEO = "raw_video_data/_iblrig_leftCamera.raw.mp4"
 TIMES = "alf/_ibl_leftCamera.times.npy"
@@ -129,3 +132,34 @@ def test_regular_times(tmp_path: Path) -> None:
     report = converted(session, target)
     assert_clean(report)
     assert_comes_back(session, report, target)
+
+
+def film(frames: int) -> bytes:
+    """Return a film of so many small pictures."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        write_mp4(path, np.zeros((frames, 16, 16), np.uint8), rate=60.0)
+        return path.read_bytes()
+
+
+def test_frames_are_counted_without_decoding(tmp_path: Path) -> None:
+    path, whole = tmp_path / "film.mp4", film(37)
+    path.write_bytes(whole)
+    assert frames_in(path) == 37
+    for harmed in (b"", b"no film", whole[: len(whole) // 2], b"\0" * 400, whole[4:]):
+        path.write_bytes(harmed)
+        assert frames_in(path) is None
+    assert frames_in(tmp_path / "nothing.mp4") is None
+
+
+@pytest.mark.parametrize("frames", [N - 20, N, N + 20])
+def test_a_film_has_as_many_times_as_frames(tmp_path: Path, frames: int) -> None:
+    session = make_session(tmp_path / "lab", files() | {VIDEO: film(frames)})
+    target = tmp_path / "a.nwb"
+    report = converted(session, target)
+    assert_clean(report)
+    assert_comes_back(session, report, target)
+    assert len(named(target)[3]) == min(frames, N)
+    said = [note.text for note in report.notes if note.dataset == VIDEO]
+    assert said == ([] if frames == N else [f"it has {frames} frames, and its camera {N} times"])
+    assert (places(report)[TIMES] == "acquisition/LeftCameraVideo") is (frames >= N)

@@ -79,7 +79,9 @@ def _refused(file: SourceFile) -> str:
 
 def scratch_name(draft: Draft, file: SourceFile, name: str = "") -> str:
     """Return a name in the scratch space that is free."""
-    return fresh_name(safe_name(name or labels(file)[1]), draft.nwb.scratch)
+    wanted = [safe_name(one) for one in ([name] if name else labels(file)[1:])]
+    free = [one for one in wanted if one not in draft.nwb.scratch]
+    return free[0] if free else fresh_name(wanted[0], draft.nwb.scratch)
 
 
 def _added(draft: Draft, name: str, data: Any, description: str) -> str:

@@ -209,6 +209,7 @@ def build(draft: Draft, entry: Entry) -> None:
         return
     builders = {
         "TimeSeries": _build_series,
+        "SpatialSeries": _build_series,  # for those who know the unit and what it refers to
         "TimeIntervals": _build_intervals,
         "EventsTable": _build_events,
     }
@@ -263,6 +264,7 @@ def why_no_series(values: Any) -> str:
 
 def _build_series(draft: Draft, entry: Entry) -> None:
     from pynwb import TimeSeries
+    from pynwb.behavior import SpatialSeries
 
     from fascicle.nwb.parts.timing import clock_of, own, timing
     from fascicle.nwb.writing.draft import narrowed
@@ -296,11 +298,18 @@ def _build_series(draft: Draft, entry: Entry) -> None:
     if len(values) != len(clock):
         draft.warn(f"without times: it has {len(values)} samples, and {len(clock)} times", file)
         return
-    series = TimeSeries(
+    kind, more = TimeSeries, {}
+    if entry.type == "SpatialSeries":
+        kind, more = (
+            SpatialSeries,
+            {"reference_frame": entry.settings.get("reference_frame", "unknown")},
+        )
+    series = kind(
         name=entry.name,
         data=draft.array(narrowed(values, item.dtype), what=file.key),
         unit=item.unit or "n.a.",
         description=entry.description or item.description or file.key,
+        **more,
         **timing(draft, clock, len(values)),
     )
     put(draft, entry.nwb, series)

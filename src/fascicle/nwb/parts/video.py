@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fascicle.errors import ConversionError, FascicleError
 from fascicle.formats.nwb.records import Value
 from fascicle.nwb.parts.cameras import times_of
+from fascicle.nwb.parts.films import frames_in
 from fascicle.nwb.parts.loose import VIDEOS
 from fascicle.nwb.parts.placing import files_of, fresh_name, is_here, labels, put, titled
 from fascicle.nwb.writing.entries import Entry, Item
@@ -95,7 +96,10 @@ def _name(draft: Draft, entry: Entry, file: SourceFile, clock: Clock) -> None:
     path = _path(draft, entry, file)
     if path is None:
         return
-    n = len(clock)
+    n, frames = len(clock), frames_in(draft.source.place(file))
+    if frames is not None and frames != n:
+        draft.inform(f"it has {frames} frames, and its camera {n} times", file)
+        n = min(n, frames)  # the first of them: a film may be cut short
     times = timing(draft, clock, n)
     if "rate" in times:
         times["num_samples"] = n
