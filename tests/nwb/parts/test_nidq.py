@@ -60,6 +60,17 @@ def test_voltages_words_and_events(rig: Rig, packed: bool) -> None:
     assert any(one.endswith("wiring.json") for one in taken)
 
 
+def test_many_events(rig: Rig) -> None:
+    data = np.arange(40_000, dtype=np.int16)[:, None] % 2  # a change with each sample
+    rig.write(data, nidq_meta(0), stream="nidq", packed=False)
+    with nwb_of(rig) as (h5, _):
+        table = h5["events/nidq_P0.0"]
+        assert table["timestamp"].chunks is not None
+        np.testing.assert_allclose(table["timestamp"][:], np.arange(1, 40_000) / RATE, atol=1e-9)
+        np.testing.assert_array_equal(table["is_high"][:], np.arange(1, 40_000) % 2 == 1)
+        np.testing.assert_array_equal(table["id"][:], np.arange(39_999))
+
+
 def test_words_alone(rig: Rig) -> None:
     words = np.column_stack([inputs(analog=0)[:, 0], np.arange(5000, dtype=np.int16)])
     rig.write(words, nidq_meta(0, words=2), stream="nidq")

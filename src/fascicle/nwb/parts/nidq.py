@@ -141,7 +141,8 @@ def _events(
     high: NDArray[np.bool_],
 ) -> None:
     """Write the changes of one line."""
-    from hdmf.common import VectorData
+    import numpy as np
+    from hdmf.common import ElementIdentifiers, VectorData
     from pynwb.event import EventsTable, TimestampVectorData
 
     port = f"P0.{number}"
@@ -156,6 +157,7 @@ def _events(
         EventsTable(
             name=name,
             description=f"{about}the digital line {port} of the auxiliary inputs.",
+            id=ElementIdentifiers(name="id", data=draft.array(np.arange(len(times)), what=name)),
             columns=[
                 TimestampVectorData(
                     name="timestamp",
@@ -309,7 +311,7 @@ _EDGE_SAID = {
 def build_edges(draft: Draft, entry: Entry) -> None:
     """Write edges as a table: of events where their clock is the session's."""
     import numpy as np
-    from hdmf.common import DynamicTable, VectorData
+    from hdmf.common import DynamicTable, ElementIdentifiers, VectorData
     from pynwb.event import EventsTable, TimestampVectorData
 
     path = str(entry.settings["times"])
@@ -362,7 +364,8 @@ def build_edges(draft: Draft, entry: Entry) -> None:
         )
     table = EventsTable if is_events else DynamicTable
     description = entry.description or "Changes of the lines that synchronise"
-    put(draft, at, table(name=entry.name, description=description, columns=made))
+    rows = ElementIdentifiers(name="id", data=draft.array(np.arange(length), what=first.path))
+    put(draft, at, table(name=entry.name, description=description, columns=made, id=rows))
 
 
 def _not_events(draft: Draft, times: NDArray[Any]) -> str:
