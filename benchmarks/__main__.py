@@ -16,6 +16,7 @@ from time import monotonic
 
 from benchmarks import (
     asking,
+    converting,
     hub,
     imports,
     indexing,
@@ -39,8 +40,9 @@ PARTS = {
     "project": projects,
     "hub": hub,
     "nwb": sessions,
+    "write": converting,
 }
-LETTERS = dict(zip("iabctphn", PARTS, strict=True))
+LETTERS = dict(zip("iabctphnw", PARTS, strict=True))
 
 
 def main() -> int:
@@ -124,7 +126,7 @@ def _options() -> argparse.Namespace:
 
 def _peers(options: argparse.Namespace) -> dict[str, Path | None]:
     """Return the Pythons of those peers that the chosen parts ask."""
-    wanted = {"one"} if set(options.only) - {"project", "hub", "nwb"} else set()
+    wanted = {"one"} if set(options.only) - {"project", "hub", "nwb", "write"} else set()
     wanted |= {"allen"} if {"project", "nwb"} & set(options.only) else set()
     wanted |= {"nwb"} if "nwb" in options.only else set()
     return {name: None if options.no_peer else _peer(name) for name in sorted(wanted)}

@@ -22,6 +22,7 @@ SMALL, FILES, S3 = (
     r"\(t\) (.* MB), over S3",
 )
 NWB = r"\(n\) (a session of .*), warm"
+WRITE = r"\(w\) (a session of .*), wheel, .* to NWB, imports and checks apart"
 HUB = r"\(h\) (2,000 sessions, .*), PostgreSQL$"
 #: Which rows are shown: heading, what the row begins with, and how it is called.
 LINES = [
@@ -63,12 +64,19 @@ LINES = [
         "{0} over HTTP, 25 ms round trip: one unit's spikes",
     ),
     (r"\(n\) the units .* pynwb wrote (.*), over HTTP", "  transferred", "the same: transferred"),
+    (WRITE, "processor time", "{0}, written to NWB: processor time"),
+    (WRITE, "processor time, read back", "the same, read back and compared"),
+    (WRITE, "wall time", "the same: wall time"),
+    (WRITE, "  peak memory", "the same: peak memory"),
+    (WRITE, "size of the file", "the same: the file"),
+    (r"\(w\) raw", "1.39 GB of int16 from .cbin", "raw `.cbin` to NWB, per second of processor"),
+    (r"\(w\) raw", "1.39 GB of int16 from .bin", "raw `.bin` to NWB, per second of processor"),
 ]
 #: Columns: what they are called in results, and which of the versions is theirs.
 PEERS = [
     (("ONE-api",), "ONE-api", "ONE-api"),
     (("AllenSDK", "AllenSDK's way"), "AllenSDK", "allensdk"),
-    (("pynwb", "pynwb and fsspec"), "pynwb", "pynwb"),
+    (("pynwb", "pynwb and fsspec", "pynwb, gzip 4 and shuffle"), "pynwb", "pynwb"),
     (("Alyx 3.6.1, measured before",), "Alyx 3.6.1*", ""),
 ]
 #: Peers that are measured, and the packages whose versions are told.

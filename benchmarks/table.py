@@ -44,6 +44,8 @@ class Bar:
         Ours is at most this.
     times : float, optional
         We are at least so many times better than the peer.
+    over : float, optional
+        Ours is at least this.
     text : str
         As it is shown.
     """
@@ -51,6 +53,7 @@ class Bar:
     text: str
     under: float | None = None
     times: float | None = None
+    over: float | None = None
 
     def met(self, ours: Value, peer: Value, *, more: bool = False) -> bool | None:
         """Return whether it is met; None where that cannot be said. ``more``: more is better."""
@@ -58,6 +61,8 @@ class Bar:
             return False
         if self.under is not None:
             return ours.middle <= self.under
+        if self.over is not None:
+            return ours.middle >= self.over
         if more:
             if self.times is None or peer.middle is None:
                 return None
