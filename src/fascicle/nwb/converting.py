@@ -40,7 +40,7 @@ def convert(
     archive: Any = None,
     overwrite: bool = False,
     check: bool | str | Sequence[str] = True,
-    refuse: str = "critical",
+    refuse: str | None = None,
     incomplete: bool = False,
     raw: bool = True,
     videos: str = "link",
@@ -68,8 +68,10 @@ def convert(
     check : bool, str or sequence of str
         The checks to make: all, none, or some of ``readback``, ``validate``, ``inspect``,
         ``layout``.
-    refuse : str
-        Which findings of the checks refuse the file: see `fascicle.nwb.report.refuse_if_bad`.
+    refuse : {'mismatch', 'critical', 'violation'}, optional
+        Which findings of the checks refuse the file: only values that are not those of their
+        datasets; also what breaks the schema, or a critical rule of nwbinspector, as by default;
+        also what breaks a rule of best practice. Of incomplete metadata by default the first.
     incomplete : bool
         Convert although the metadata lack something, which is said as a warning.
     raw : bool
@@ -109,8 +111,7 @@ def convert(
     """
     from fascicle.nwb.report import Report, refuse_if_bad
 
-    if videos not in VIDEOS:
-        raise ConfigurationError(f"videos={videos!r}", hint=f"one of {', '.join(VIDEOS)}")
+    _refuse_options(videos, refuse, check)
     compressor()  # before anything takes time
     timer = _Timer()
     with timer("metadata"):
@@ -133,7 +134,8 @@ def convert(
             report.describe(draft)
             if check is not False:
                 _check(report, landing, document, source, check, timer, progress)
-                refuse_if_bad(report, refuse=refuse)
+                levels = refuse or ("mismatch" if incomplete else "critical")
+                refuse_if_bad(report, refuse=levels)
         except ConversionError as error:
             if error.report is None:
                 report.error = str(error.message)
@@ -146,12 +148,24 @@ def convert(
             report.sizes["file"] = final.stat().st_size
             report.seconds = timer.seconds
             report.write()
-    if report.warnings:
+    if report.warnings or report.problems:
         warnings.warn(_warning(report), ConversionWarning, stacklevel=2)
     return report
 
 
 # -- what is asked for -----------------------------------------------------------------------------
+
+
+def _refuse_options(videos: str, refuse: str | None, check: bool | str | Sequence[str]) -> None:
+    """Refuse what cannot be meant before anything takes time."""
+    from fascicle.nwb.checking import chosen
+    from fascicle.nwb.checking.results import REFUSALS
+
+    if videos not in VIDEOS:
+        raise ConfigurationError(f"videos={videos!r}", hint=f"one of {', '.join(VIDEOS)}")
+    if refuse is not None and refuse not in REFUSALS:
+        raise ConfigurationError(f"refuse={refuse!r}", hint=f"one of {', '.join(REFUSALS)}")
+    chosen(check)
 
 
 def _gather(
@@ -305,7 +319,8 @@ def _is_shown(progress: bool | None) -> bool:
 
 def _warning(report: Report) -> str:
     """Return what to warn of, in a few lines."""
-    found = [
+    found = [*report.problems]
+    found += [
         f"{note.dataset}: {note.text}" if note.dataset else note.text for note in report.warnings
     ]
     more = [f"and {len(found) - _SHOWN:,} more"] if len(found) > _SHOWN else []

@@ -166,6 +166,10 @@ def test_what_cannot_be_meant_is_refused(lab: Path, tmp_path: Path) -> None:
         convert(one.eid, tmp_path / "a.nwb")
     with pytest.raises(ConfigurationError, match="videos"):
         quick(lab, tmp_path / "a.nwb", videos="embed")
+    with pytest.raises(ConfigurationError, match="refuse"):
+        quick(lab, tmp_path / "a.nwb", refuse="everything")
+    with pytest.raises(ConfigurationError):
+        quick(lab, tmp_path / "a.nwb", check="reedback")
     with pytest.raises(ConfigurationError, match="two metadata"):
         convert(document, tmp_path / "a.nwb", metadata=document)
     assert files(tmp_path) == []
@@ -185,10 +189,10 @@ def test_metadata_that_lack_something_are_refused_unless_asked_for(
         convert(document, tmp_path / "a.nwb", archive=lab)
     assert "subject.sex" in str(caught.value) and "session.timezone" in str(caught.value)
     assert files(tmp_path) == []
-    with pytest.warns(ConversionWarning, match="'UTC' stands in"):
-        report = convert(
-            document, tmp_path / "a.nwb", archive=lab, incomplete=True, check=False, progress=False
-        )
+    with pytest.warns(ConversionWarning) as warned:
+        report = convert(document, tmp_path / "a.nwb", archive=lab, incomplete=True, progress=False)
+    assert "subject.sex" in str(warned[0].message)
+    assert "'UTC' stands in" in str(warned[0].message)
     assert {problem.partition(":")[0] for problem in report.problems} == {
         "subject.sex",
         "session.timezone",
