@@ -356,11 +356,15 @@ def test_texts_and_other_files(tmp_path: Path) -> None:
         "raw_behavior_data/_iblrig_taskData.raw.jsonable": '{"a": 1}\n{"a": 2}\n',
         "_ibl_experiment.description.yaml": "devices:\n  cameras: {left: 1}\n",
         "alf/notes.free.txt": "a note\n",
+        "alf/long.story.jsonable": '{"and": "then"}\n' * 100_000,
         "alf/odd.bytes.json": b'{"a": "\\u0000"}',
         "alf/arrays.some.npz": {"a": np.arange(3), "b": np.eye(2)},
     }
-    report, _ = round_trip(tmp_path, files)
+    report, target = round_trip(tmp_path, files)
     assert report.left_out == {}
+    with h5py.File(target) as file:
+        story = file["scratch/long.story"]
+        assert story.id.get_storage_size() < story.size / 50
 
 
 def test_what_is_left_out_has_a_reason(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from fascicle.nwb.writing.draft import Draft
     from fascicle.nwb.writing.source import SourceFile
 
-#: Files that are carried as their text, or byte by byte, are at most this large.
-MOST_TEXT = 16_000_000
-MOST_BYTES = 64_000_000
+#: Texts of more bytes are carried byte by byte, which packs them; larger files are left out.
+MOST_TEXT = 1_000_000
+MOST_BYTES = 256_000_000
 
 TABLES = frozenset({"pqt", "csv", "tsv", "ssv", "htsv"})
 TEXTS = frozenset(
@@ -158,11 +158,7 @@ def is_plain_text(texts: list[Any]) -> bool:
 def carry_text(draft: Draft, file: SourceFile, description: str = "", *, name: str = "") -> None:
     """Carry the text of a file, which its bytes come back from."""
     place = draft.source.place(file)
-    size = place.stat().st_size
-    if size > MOST_TEXT:
-        draft.skip(file, f"its text has {size:,} bytes, and at most {MOST_TEXT:,} are carried")
-        return
-    text = _decoded(place)
+    text = _decoded(place) if place.stat().st_size <= MOST_TEXT else None
     if text is None:
         carry_bytes(draft, file, description, name=name)
         return
@@ -195,7 +191,7 @@ def carry_bytes(draft: Draft, file: SourceFile, description: str = "", *, name: 
         draft.skip(file, f"it has {size:,} bytes, and at most {MOST_BYTES:,} are carried as bytes")
         return
     said = description or f"Bytes of the ALF dataset {file.path}"
-    data = draft.array(np.fromfile(place, dtype=np.uint8), what=file.key)
+    data = draft.array(np.memmap(place, dtype=np.uint8, mode="r"), what=file.key)
     at = _added(draft, scratch_name(draft, file, name), data, said)
     draft.took(file, Value("bytes", at))
-    draft.inform("it has no other form in HDF5 and is carried byte by byte", file)
+    draft.inform("carried byte by byte", file)
