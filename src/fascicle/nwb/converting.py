@@ -133,7 +133,7 @@ def convert(
             )
             report.describe(draft)
             if check is not False:
-                _check(report, landing, document, source, check, timer, progress)
+                _check(report, landing, draft, check, timer, progress)
                 levels = refuse or ("mismatch" if incomplete else "critical")
                 refuse_if_bad(report, refuse=levels)
         except ConversionError as error:
@@ -286,8 +286,7 @@ def _write(part: Path, draft: Draft, timer: _Timer, progress: bool | None) -> No
 def _check(
     report: Report,
     landing: Landing,
-    document: SessionMetadata,
-    source: Source,
+    draft: Draft,
     check: bool | str | Sequence[str],
     timer: _Timer,
     progress: bool | None,
@@ -303,9 +302,10 @@ def _check(
 
         report.checks = run_checks(
             landing.part,
-            source=source,
+            source=draft.source,
             target=landing.target,
-            metadata=document,
+            metadata=draft.metadata,
+            beside=draft.beside,
             check=check,
             progress=advance,
         )
