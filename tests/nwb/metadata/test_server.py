@@ -31,6 +31,9 @@ session.end_time = session.start_time.replace(hour=11)
 session.extended_qc = {"behavior": 1, "_task_goCue_delays": 0.6394}
 session.json = {"is": "kept"}
 session.save()
+maxwell = LabMember.objects.get(username="maxwell")
+maxwell.first_name, maxwell.last_name = "James", "Maxwell"
+maxwell.save()
 subject = session.subject
 species, _ = Species.objects.get_or_create(name="Mus musculus")
 Species.objects.filter(pk=species.pk).update(nickname="Laboratory mouse")
@@ -82,6 +85,7 @@ def test_a_hub_says_what_was_entered(hub: HubServer, eid: str) -> None:
     assert session["session_description"] == "the animal slept"
     assert session["institution"] == "University of California, Los Angeles"
     assert session["users"] == ["maxwell"]
+    assert session["experimenter"] == ["Maxwell, James"]
     assert session["location"] == "_iblrig_churchlandlab_ucla_rig_0"
     assert session["extended_qc"] == {"behavior": 1, "_task_goCue_delays": 0.6394}
     assert session["json"] == {"is": "kept"}

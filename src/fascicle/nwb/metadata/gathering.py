@@ -55,6 +55,16 @@ class Facts:
         kept = probe.setdefault("trajectories", [])
         have = {one.get("provenance") for one in kept}
         kept += [plain(one) for one in found if one.get("provenance") not in have]
+        kept.sort(key=_certainty)
+
+
+#: How a track may be known, the vaguest first.
+PROVENANCES = ("Planned", "Micro-manipulator", "Histology track", "Ephys aligned histology track")
+
+
+def _certainty(track: Mapping[str, Any]) -> tuple[int, str]:
+    name = str(track.get("provenance"))
+    return (PROVENANCES.index(name) if name in PROVENANCES else len(PROVENANCES), name)
 
 
 def _add(section: dict[str, Any], said: Mapping[str, Any]) -> None:

@@ -30,7 +30,6 @@ _MORE = (
     "json",
 )
 _PLACED = ("x", "y", "z", "depth", "theta", "phi", "roll")
-_PROVENANCES = ("Planned", "Micro-manipulator", "Histology track", "Ephys aligned histology track")
 
 
 def add_facts(found: Facts, alyx: Any, eid: str) -> None:
@@ -169,18 +168,13 @@ def _add_probes(found: Facts, alyx: Any, detail: Mapping[str, Any], eid: str) ->
         label = labels.get(str(one.get("probe_insertion"))) or str(one.get("probe_name") or "")
         rows.setdefault(label, []).append(trajectory(one))
     for label in labels.values():
-        found.of_probe(label, trajectories=sorted(rows.get(label, ()), key=_order))
+        found.of_probe(label, trajectories=rows.get(label))
 
 
 def trajectory(given: Mapping[str, Any], provenance: str = "") -> dict[str, Any]:
     """Return where a track is said to be, by the fields of the document."""
     said = {"provenance": given.get("provenance") or provenance or None}
     return {**said, **{key: given.get(key) for key in _PLACED}}
-
-
-def _order(one: Mapping[str, Any]) -> tuple[int, str]:
-    name = str(one.get("provenance"))
-    return (_PROVENANCES.index(name) if name in _PROVENANCES else len(_PROVENANCES), name)
 
 
 # -- questions -------------------------------------------------------------------------------------

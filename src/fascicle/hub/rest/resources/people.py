@@ -38,6 +38,9 @@ USERS = Resource(
         Field("id", read_only=True),
         Field("username", required=True),
         Field("email"),
+        # NWB files name people by these; Alyx keeps them to itself.
+        Field("first_name", only="detail", read_only=True),
+        Field("last_name", only="detail", read_only=True),
         Names("subjects_responsible", "subjects_responsible__nickname", read_only=True),
         Names("lab", "lab_membership__lab__name", read_only=True),
         Names("allowed_users", "allowed_users__username"),
