@@ -56,7 +56,9 @@ def test_a_link_leads_to_the_file(tmp_path: Path) -> None:
 def test_a_copy_lies_beside_the_file_as_dandi_wants_it(tmp_path: Path) -> None:
     session = make_session(tmp_path / "lab", files())
     target = tmp_path / "sub-mouse_ses-1.nwb"
-    converted(session, target, videos="copy", check=())
+    report = converted(session, target, videos="copy")
+    assert_clean(report)
+    assert_comes_back(session, report, target)
     (path,), *_ = named(target)
     copy = tmp_path / "sub-mouse_ses-1" / "LeftCameraVideo_external_file_0.mp4"
     assert target.parent / path == copy
