@@ -211,7 +211,9 @@ def keep_file(draft: Draft, file: SourceFile, label: str) -> None:
 def _missing(value: Any) -> bool:
     import pandas as pd
 
-    return value is None or value is pd.NA or value is pd.NaT or value != value
+    if isinstance(value, float):
+        return value != value
+    return value is None or value is pd.NA or value is pd.NaT
 
 
 def _as_text(values: list[Any], at: NDArray[np.int64]) -> Cell | None:

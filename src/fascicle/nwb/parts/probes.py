@@ -31,7 +31,6 @@ _OF_CHANNELS = {
         Item("x", "", "um", _PLACE.format(axis="Antero-posterior", way="to the back")),
         Item("y", "", "um", _PLACE.format(axis="Dorso-ventral", way="down")),
         Item("z", "", "um", _PLACE.format(axis="Medio-lateral", way="to the right")),
-        Item("hemisphere", "", "", "left or right of the midline, by the sign of the place in ML"),
     ),
     "brainLocationIds_ccf_2017": (
         Item(
@@ -124,6 +123,10 @@ def _electrode_items(source: Source, probes: list[ProbeFiles]) -> list[Item]:
             items += _items(attribute, attributes[attribute])
         elif attribute == "localCoordinates" and meta:
             items += _items(attribute, "ephysData.ap.meta")
+    placed = [attributes[a] for a in ("mlapdv", "brainLocationIds_ccf_2017") if a in attributes]
+    if placed:
+        about = "left or right of the midline: the sign of the place in ML, or of the region's id"
+        items.append(Item("hemisphere", ",".join(placed), "", about))
     if not any(item.name == "location" for item in items):
         first = _OF_CHANNELS["brainLocationIds_ccf_2017"][0]
         key = "channels.brainLocationIds_ccf_2017"
