@@ -342,6 +342,32 @@ def test_what_is_switched_off_or_renamed(tmp_path: Path) -> None:
     assert [n.text for n in report.notes if "paw_l_x" in n.text]
 
 
+def test_tables_that_were_not_here_when_they_were_offered(tmp_path: Path) -> None:
+    session = make_session(
+        tmp_path / "lab",
+        {
+            "alf/_ibl_leftCamera.times.npy": times(),
+            "alf/_ibl_leftCamera.dlc.pqt": pose(),
+            "alf/_ibl_leftCamera.features.pqt": features(),
+        },
+    )
+    held = {path: session.file(path).read_bytes() for path in session.list()}
+    for path in held:
+        session.file(path).unlink()
+    entries = offered(session)
+    assert [[item.name for item in entry.items] for entry in entries[:2]] == [
+        ["*", "timestamps"],
+        ["*", "timestamps"],
+    ]
+    for path, data in held.items():
+        (session.path / path).write_bytes(data)
+    target = tmp_path / "a.nwb"
+    report = converted(session, target, entries)
+    assert_clean(report)
+    assert_comes_back(session, report, target)
+    assert all(place.startswith(BEHAVIOR) for place in places(report).values())
+
+
 def test_two_collections_with_the_same_camera(tmp_path: Path) -> None:
     files: dict[str, Any] = {}
     for k, task in enumerate(("alf/task_00", "alf/task_01")):
