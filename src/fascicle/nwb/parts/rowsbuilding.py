@@ -109,7 +109,8 @@ class RowsBuilder:
         """Return the columns that are wanted; those of a table that was not read before too."""
         wanted = self.entry.wanted
         tables = {f.key for f in self.files if f.extension != "npy"}
-        whole = {item.source for item in wanted} & tables
+        # A table of one column is that column, and known by its name alone.
+        whole = ({item.source for item in wanted} & tables) - set(self.cells)
         if not whole:
             return wanted
         found: dict[str, list[str]] = {}
