@@ -213,6 +213,17 @@ def test_fields_of_the_session_may_stand_alone(bare: Path) -> None:
     assert metadata.session["notes"] == "a\nb"
 
 
+def test_what_holds_for_many_sessions_stands_above(bare: Path) -> None:
+    (bare / "session.yaml").write_text("timezone: Europe/London\nsubject: {species: rat}\n")
+    (session_of(bare).parents[1] / "session.yaml").write_text("subject: {species: mouse, sex: M}\n")
+    (bare.parent / "session.yaml").write_text("lab: not above the archive\n")
+    metadata = collect(bare)
+    assert metadata.session["timezone"] == "Europe/London"
+    assert metadata.subject["species"] == "Mus musculus"
+    assert metadata.subject["sex"] == "M"
+    assert metadata.session["lab"] == "mylab"
+
+
 def test_a_whole_document_may_lie_there(bare: Path) -> None:
     (session_of(bare) / "session.yaml").write_text(SAID)
     metadata = collect(bare)

@@ -79,6 +79,13 @@ def test_it_is_edited_as_a_mapping() -> None:
     assert metadata.subject["sex"] == "M"
     metadata.objects[0].items[0].on = False
     assert metadata.to_dict()["objects"][0]["items"][0]["on"] is False
+    metadata["objects"][0]["description"] = "all of them"
+    metadata["objects"][0]["items"][0]["unit"] = "s"
+    assert metadata.objects[0].description == metadata["objects"][0]["description"] == "all of them"
+    with pytest.raises(KeyError):
+        metadata["objects"][0]["descripton"] = ""
+    with pytest.raises(KeyError):
+        metadata["objects"][0]["_names"]
     metadata["objects"] = metadata.to_dict()["objects"]
     assert metadata.objects[0].items[0] == Item("start_time", "trials.intervals", "s", on=False)
     metadata["session"] = {"lab": "other"}

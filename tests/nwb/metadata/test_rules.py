@@ -188,6 +188,15 @@ def test_the_start_is_a_moment() -> None:
         _ = changed(session__start_time="soon").start
 
 
+def test_dates_may_be_set_as_such() -> None:
+    metadata = changed(
+        session__start_time=datetime(2023, 10, 19, 10, 2, 11),
+        subject__date_of_birth=date(2023, 3, 14),
+    )
+    assert metadata.problems() == []
+    assert metadata.start == full().start
+
+
 def test_users_are_named_where_nobody_else_is() -> None:
     metadata = changed(session__experimenter=[], session__users=["maxwell"])
     problem = found(metadata)["session.experimenter"]

@@ -226,13 +226,16 @@ def task_of(protocol: str) -> str:
     return re.sub(r"[._-]?\d+(?:\.\d+)+[\w.]*$", "", bare).strip("_ ")
 
 
+#: Files beside the zones, some of which say how this machine's clock is set.
+_NO_ZONE = re.compile(r"(?:localtime|posixrules|Factory)$|posix/|right/")
+
 # -- times ----------------------------------------------------------------------------------------
 
 
 @cache
 def zone_of(name: str) -> tzinfo | None:
     """Return the time zone of a name in the IANA database; None where there is none."""
-    if not re.fullmatch(r"[A-Za-z][\w+\-]*(?:/[\w+\-]+)*", name):
+    if not re.fullmatch(r"[A-Za-z][\w+\-]*(?:/[\w+\-]+)*", name) or _NO_ZONE.match(name):
         return None
     try:
         return ZoneInfo(name)

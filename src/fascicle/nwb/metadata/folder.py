@@ -2,7 +2,8 @@
 
 ``session.yaml`` (``.yml``, ``.json``) in the session's folder, or in its ``alf``, has what people
 say: the sections ``session``, ``subject`` and ``probes`` of a metadata document; fields of the
-session may also stand by themselves.
+session may also stand by themselves. Files of these names in the folders above, of the animal or
+of the lab, say what holds for all sessions there; the nearest is right.
 """
 
 from __future__ import annotations
@@ -55,6 +56,12 @@ class Files:
         except FascicleError:
             return None  # listed, but nowhere
 
+    def above(self) -> list[Path]:
+        """Return the folders above the session's, the nearest first, up to the archive's own."""
+        if self.root is None or self.folder is None:
+            return []
+        return [one for one in self.folder.parents if one.is_relative_to(self.root)]
+
     def named(self, pattern: str) -> Iterator[tuple[str, str]]:
         """Yield path and text of the session's datasets that match an expression as a whole."""
         for file in self.source.files:
@@ -90,8 +97,12 @@ def add_said(found: Facts, files: Files) -> None:
     for path in _SAID:
         text = files.text(path)
         if text is not None:
-            given = mapping_of(text, kind_of(path), f"{files.folder or ''}/{path}".lstrip("/"))
-            _add_sections(found, given, path)
+            _add_sections(found, mapping_of(text, kind_of(path), path), path)
+    for folder in files.above():
+        for place in (folder / name for name in _SAID if "/" not in name):
+            if place.is_file():
+                where = str(place)
+                _add_sections(found, mapping_of(_text(place), kind_of(place), where), where)
 
 
 def _add_sections(found: Facts, given: Mapping[str, Any], path: str) -> None:

@@ -21,8 +21,10 @@ _OLDEST = 130 * 366
 
 def problems_of(metadata: SessionMetadata) -> list[Problem]:
     """Return what is missing or wrong in a document, the worst first."""
+    from fascicle.nwb.metadata.document import SessionMetadata
     from fascicle.nwb.metadata.published import against_schema
 
+    metadata = SessionMetadata(metadata.to_dict())  # dates that somebody set are text there
     found = list(against_schema(metadata.to_dict()))
     wrong = {problem.field for problem in found}
     for rule in (_times, _session, _subject, _probes, _objects):
@@ -47,6 +49,9 @@ def _text(value: Any) -> str:
 
 def start_of(metadata: SessionMetadata) -> datetime:
     """Return when the session began, with its zone; see `SessionMetadata.start`."""
+    from fascicle.nwb.metadata.document import SessionMetadata
+
+    metadata = SessionMetadata({"source": metadata.source, "session": metadata.session})
     fields = ("session.start_time", "session.timezone")
     for problem in _times(metadata):
         if problem.field in fields and problem.stops:

@@ -51,8 +51,11 @@ def nwbfile_of(metadata: SessionMetadata, *, incomplete: bool = False) -> Any:
     """
     from pynwb import NWBFile
 
+    from fascicle.nwb.metadata.document import SessionMetadata
+
     if not incomplete:
         metadata.validate()
+    metadata = SessionMetadata({key: metadata[key] for key in ("source", "session", "subject")})
     session = metadata.session
     given: dict[str, Any] = {
         "session_description": session["session_description"],

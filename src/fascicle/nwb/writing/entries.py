@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
+class _Fields:
+    """Fields by their names too: ``entry["on"]``, as the rest of a document has them."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names():
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name not in self._names():
+            raise KeyError(f"{name}: it has {', '.join(self._names())}")
+        setattr(self, name, value)
+
+    def _names(self) -> list[str]:
+        return [one.name for one in fields(self)]  # type: ignore[arg-type]
+
+
 @dataclass(slots=True)
-class Item:
+class Item(_Fields):
     """One array of an NWB object: a column of a table, or the data of a series.
 
     Attributes
@@ -40,7 +59,7 @@ class Item:
 
 
 @dataclass(slots=True)
-class Entry:
+class Entry(_Fields):
     """One object of the NWB file, and the datasets that feed it.
 
     Attributes
