@@ -277,7 +277,10 @@ def test_an_object_whose_rows_fail_is_left_out_and_the_rest_made_anew(
     with pytest.warns(ConversionWarning, match="WheelPosition is left out"):
         report = quick(lab, tmp_path / "a.nwb", path=RICH, metadata=document, check="readback")
     assert report.ok
-    assert "do not fit" in report.left_out["alf/_ibl_wheel.position.npy"]
+    assert "do not fit" in "".join(note.text for note in report.warnings)
+    places = {one.dataset: one.place for one in report.took}
+    carried = places.get("alf/_ibl_wheel.position.npy", "")  # by itself, as what nobody took is
+    assert carried != "processing/behavior/WheelPosition"
     with h5py.File(tmp_path / "a.nwb") as h5:
         assert "WheelPosition" not in h5["processing/behavior"]
         assert len(h5["units/id"]) and "WheelMovement" in h5["processing/behavior"]

@@ -194,7 +194,7 @@ def _fill(
             read = table.read(found)
             yield from rows_of(np.stack(read[:2], axis=1, dtype=data.dtype), data)
             if likely is not None:
-                yield from rows_of(read[2].astype(likely.dtype, copy=False), likely)
+                yield from rows_of(read[2], likely)
 
     nbytes = sum(one.nbytes for _, laters, _ in plan for one in laters if one is not None)
     draft.fill(blocks, what=f"pose of {columns.file.object}", nbytes=nbytes)
@@ -268,7 +268,7 @@ def _column(draft: Draft, columns: _Columns, column: str, item: Item) -> Any:
     later = Later((table.rows,), dtype)
 
     def blocks() -> Blocks:
-        yield from rows_of(table.read([column])[0].astype(dtype, copy=False), later)
+        yield from rows_of(table.read([column])[0], later)
 
     draft.fill(blocks, what=f"{column} of {columns.file.object}", nbytes=later.nbytes)
     return later.io

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fascicle.nwb.writing.chunks import fitting
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -86,7 +88,9 @@ class Column:
         if not filled:
             return np.zeros((0, *some.shape[1:]), self.dtype or dtype)
         out = filled[0] if len(filled) == 1 else np.concatenate(filled)
-        return out.astype(self.dtype or dtype, copy=False)
+        if not self.dtype or out.dtype.kind not in "fiub":
+            return out.astype(dtype, copy=False)
+        return fitting(out, np.dtype(self.dtype), "a column of the table")
 
 
 def _with_missing(

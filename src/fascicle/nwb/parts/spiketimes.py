@@ -381,7 +381,7 @@ def _blocks(draft: Draft, spikes: Spikes, mine: Sequence[_Ragged]) -> Blocks:
             part = np.take(values, order[start : start + step], axis=0)
             if scale is not None:
                 part = part * part.dtype.type(scale) if part.dtype.kind == "f" else part * scale
-            yield later, part.astype(later.dtype, copy=False)
+            yield later, part
         del values
 
 

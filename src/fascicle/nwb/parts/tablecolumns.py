@@ -11,6 +11,7 @@ from fascicle.nwb.parts.carrying import native, place
 from fascicle.nwb.parts.frames import stored_column
 from fascicle.nwb.parts.loose import storable
 from fascicle.nwb.parts.placing import fresh_name, safe_name
+from fascicle.nwb.writing.draft import narrowed
 
 if TYPE_CHECKING:
     from fascicle.nwb.writing.draft import Draft
@@ -137,7 +138,7 @@ class RowTable:
         """
         data = column.data
         if dtype and data.dtype.kind in "biuf":
-            data = data.astype(dtype)
+            data = narrowed(data, dtype)
         return column.value(self.path, self.add(name, description, data))
 
     @property

@@ -22,7 +22,7 @@ from fascicle.errors import (
     TransferError,
     nearest,
 )
-from fascicle.nwb.parts import PARTS, part
+from fascicle.nwb.parts import PARTS, part, placing
 from fascicle.nwb.writing.draft import Draft, Options
 
 if TYPE_CHECKING:
@@ -172,18 +172,8 @@ def bring(plan: Plan, source: Source, options: Options) -> None:
 
 def files_of(entry: Entry, source: Source) -> list[SourceFile]:
     """Return the datasets that the items of an entry name."""
-    keys = {
-        one.strip().partition(":")[0]
-        for item in entry.wanted
-        for one in (item.source, item.by)
-        for one in one.split(",")
-        if one.strip()
-    }
-    return [
-        file
-        for file in source.files
-        if file.key in keys and (not entry.collections or file.collection in entry.collections)
-    ]
+    named = ",".join(f"{item.source},{item.by}" for item in entry.wanted)
+    return placing.files_of(source, named, entry.collections)
 
 
 def build(

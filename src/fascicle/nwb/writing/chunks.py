@@ -174,7 +174,7 @@ def shuffled(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def fitting(values: NDArray[Any], dtype: np.dtype[Any], what: str) -> NDArray[Any]:
-    """Return values as another type, contiguous.
+    """Return values as another type; themselves if they are of it.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def fitting(values: NDArray[Any], dtype: np.dtype[Any], what: str) -> NDArray[An
     import numpy as np
 
     if values.dtype == dtype:
-        return np.ascontiguousarray(values)
+        return values
     cast = None
     if values.dtype.kind in "fiub" and dtype.kind in "fiub":
         try:
