@@ -112,6 +112,26 @@ def test_any_order_comes_back(
     )
 
 
+@pytest.mark.parametrize(
+    ("rate", "samples", "expected"),
+    [(25000, False, 25000), (12345, True, 12345), (30000.4, True, 30000), (12345, False, 30000)],
+)
+def test_how_finely_spikes_are_sampled(
+    tmp_path: Path, rate: float, samples: bool, expected: float
+) -> None:
+    files = spikes()
+    name = f"{SORTING}/spikes.samples.npy"
+    files[f"{SORTING}/spikes.times.npy"] = files[name] / rate
+    if not samples:
+        del files[name]
+    made = Converted(tmp_path, files)
+    made.check()
+    with h5py.File(made.path) as file:
+        assert 1 / file["units/spike_times"].attrs["resolution"] == pytest.approx(expected)
+    assumed = any("30000 Hz is assumed" in note.text for note in made.report.notes)
+    assert assumed == (rate == 12345 and not samples)
+
+
 def test_spikes_alone(tmp_path: Path) -> None:
     made = Converted(tmp_path, spikes(ids=(7, 3, 200)), check=CHECKS)
     assert_clean(made.report)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fascicle.errors import BadFileError
+from fascicle.errors import FascicleError
 from fascicle.formats.nwb.mapping import column_of, mapping
 from fascicle.nwb.parts import metrics
 from fascicle.nwb.parts.sortings import SORTED, ProbeFiles, files_of, probes_of
@@ -135,8 +135,8 @@ _SHARED = frozenset({"cluster_uuid"})
 def _is_column(source: Source, file: SourceFile) -> bool:
     try:
         return type(source.load(file)).__name__ == "Series"
-    except BadFileError:
-        return False
+    except FascicleError:
+        return False  # the conversion says so
 
 
 def _metric_items(source: Source, probes: list[ProbeFiles]) -> list[Item]:
@@ -148,7 +148,7 @@ def _metric_items(source: Source, probes: list[ProbeFiles]) -> list[Item]:
             continue
         try:
             frame = source.load(file)
-        except BadFileError:
+        except FascicleError:
             continue  # the conversion says so
         for name in map(str, getattr(frame, "columns", ())):
             if name == metrics.IDS or name in out:

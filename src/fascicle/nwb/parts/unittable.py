@@ -279,6 +279,8 @@ def _rate(draft: Draft, units: Units) -> float | None:
         return _RATES[0]
     if units.spikes is None:
         return None
+    if (counted := _counted_rate(draft, units.spikes)) is not None:
+        return counted
     times = units.spikes.some
     if len(times) < 2:
         return None
@@ -287,3 +289,23 @@ def _rate(draft: Draft, units: Units) -> float | None:
         if np.abs(samples - np.rint(samples)).max() < 1e-3:
             return rate
     return None
+
+
+def _counted_rate(draft: Draft, spikes: Spikes) -> float | None:
+    """Return the samples per second between the first and the last spike, in Hz."""
+    import numpy as np
+
+    file = spikes.others.get("samples")
+    if file is None or spikes.timed is not None or spikes.n_source < 2:
+        return None
+    samples = np.asarray(draft.source.load(file, keep=False))
+    if samples.ndim != 1 or samples.dtype.kind not in "iu":
+        return None
+    times = np.asarray(draft.source.load(spikes.times, keep=False))
+    first, last = int(samples.argmin()), int(samples.argmax())
+    seconds = float(times[last]) - float(times[first])
+    if seconds <= 0:
+        return None
+    rate = (int(samples[last]) - int(samples[first])) / seconds
+    near = next((known for known in _RATES if abs(rate - known) < known * 1e-3), rate)
+    return near if 1e3 < rate < 1e6 else None
