@@ -10,8 +10,8 @@ from fascicle.formats.nwb.records import Value
 from fascicle.nwb.parts.placing import (
     column_name,
     files_of,
+    free_name,
     fresh_name,
-    labels,
     names_at,
     put,
     safe_name,
@@ -249,8 +249,8 @@ def carry_table(
     found = draft.source.load(file, keep=False)
     frame = found.to_frame() if getattr(found, "ndim", 0) == 1 else found
     if not at:
-        called = fresh_name(safe_name(name or labels(file)[1]), names_at(draft, _MODULE))
-        at = f"{_MODULE}/{called}"
+        taken = names_at(draft, _MODULE)
+        at = f"{_MODULE}/{fresh_name(safe_name(name), taken) if name else free_name(file, taken)}"
     made = _made(draft, frame, file, at, entry)
     if isinstance(made, str):
         draft.inform(f"it is carried as a file rather than as a table: {made}", file)

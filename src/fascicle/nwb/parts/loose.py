@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import FascicleError
 from fascicle.formats.nwb.records import Value
-from fascicle.nwb.parts.placing import fresh_name, labels, safe_name
+from fascicle.nwb.parts.placing import free_name, fresh_name, safe_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,9 +79,8 @@ def _refused(file: SourceFile) -> str:
 
 def scratch_name(draft: Draft, file: SourceFile, name: str = "") -> str:
     """Return a name in the scratch space that is free."""
-    wanted = [safe_name(one) for one in ([name] if name else labels(file)[1:])]
-    free = [one for one in wanted if one not in draft.nwb.scratch]
-    return free[0] if free else fresh_name(wanted[0], draft.nwb.scratch)
+    taken = draft.nwb.scratch
+    return fresh_name(safe_name(name), taken) if name else free_name(file, taken)
 
 
 def _added(draft: Draft, name: str, data: Any, description: str) -> str:

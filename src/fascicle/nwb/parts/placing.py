@@ -133,6 +133,13 @@ def labels(file: SourceFile) -> tuple[str, str, str]:
     return file.key, longer, f"{longer}.{file.extension}"
 
 
+def free_name(file: SourceFile, taken: Container[str]) -> str:
+    """Return a name for a dataset that stands by itself: its own, with its probe's, and free."""
+    probe = f"{file.probe}." if file.probe else ""
+    names = [safe_name(f"{probe}{label}") for label in labels(file)[1:]]
+    return next((one for one in names if one not in taken), fresh_name(names[0], taken))
+
+
 def files_of(source: Source, item: str, collections: list[str]) -> list[SourceFile]:
     """Return the datasets that an item's source names, in the collections of its entry.
 
