@@ -11,6 +11,7 @@ import pandas as pd
 
 import fascicle
 
+from . import odder
 from .real import SAID
 
 #: Datasets by their path, as arrays, tables, text or bytes.
@@ -243,7 +244,14 @@ def others(rng: np.random.Generator) -> Datasets:
 def odd_lab(folder: Path) -> Path:
     """Write sessions of spikes, of behaviour, and of things that have no name, and index them."""
     rng = np.random.default_rng(8)
-    whole = {"001": ephys(rng), "002": behaviour(rng), "003": others(rng)}
+    whole = {
+        "001": ephys(rng),
+        "002": behaviour(rng),
+        "003": others(rng),
+        "004": odder.ephys(),
+        "005": odder.behaviour(),
+        "006": odder.tables(),
+    }
     for number, datasets in whole.items():
         session = folder / "oddlab/Subjects/odd-1" / "2023-02-03" / number
         for path, values in datasets.items():

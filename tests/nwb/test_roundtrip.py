@@ -44,6 +44,7 @@ LEFT_OUT = {
     r"raw_ephys_data/.*\.ch": "packed",
     r"alf/probe00/ks4/spikes\..*": "another sorting",  # one for each probe
     r".*\.png": "is none that is carried",  # what nobody reads
+    r"raw_passive_data/.*\.bin": "SpikeGLX",  # whose bytes are no frames
 }
 
 

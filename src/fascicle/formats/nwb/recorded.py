@@ -254,12 +254,12 @@ def frame_of(view: AlfView, offer: Offer, value: Value) -> pd.DataFrame:
             hint="the file may be damaged: get it again",
         )
     frame = pd.DataFrame(data) if data else pd.DataFrame(index=range(value.options.get("n", 0)))
-    if "labels" in value.options:
-        frame.columns = pd.Index(value.options["labels"])
     pairs = value.options.get("index", [])
     if pairs:
         frame = frame.set_index([column for column, _ in pairs])
         frame.index.names = [name for _, name in pairs]
+    if "labels" in value.options:
+        frame.columns = pd.Index(value.options["labels"])
     return frame
 
 
