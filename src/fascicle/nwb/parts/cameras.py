@@ -263,6 +263,6 @@ def _region(draft: Draft, entry: Entry) -> tuple[SourceFile, Any] | None:
     return files[0], values
 
 
-def free_name(draft: Draft, name: str) -> str:
+def free_here(draft: Draft, name: str) -> str:
     """Return a name in the module of the behavior that no object has."""
     return fresh_name(safe_name(name), names_at(draft, MODULE))

@@ -278,7 +278,7 @@ def _beside(draft: Draft, columns: _Columns, names: list[str], clock: Clock) -> 
     """Write columns as series of their own, named as dataset and column."""
     from pynwb import TimeSeries
 
-    from fascicle.nwb.parts.cameras import MODULE, free_name
+    from fascicle.nwb.parts.cameras import MODULE, free_here
     from fascicle.nwb.parts.timing import own, timing
 
     file, n = columns.file, columns.table.rows
@@ -288,7 +288,7 @@ def _beside(draft: Draft, columns: _Columns, names: list[str], clock: Clock) -> 
         if item is None and column in columns._items:
             continue
         item = item or Item(f"{file.key}.{column}", "", unit="n.a.", description=about)
-        name = free_name(draft, item.name)
+        name = free_here(draft, item.name)
         series = TimeSeries(
             name=name,
             data=_column(draft, columns, column, item),
