@@ -24,6 +24,8 @@ SAMPLES = ("cbin", "bin")
 CHANNELS = 64
 #: Bytes of a chunk, about, before it is compressed: some 1 MB as it lies in the file.
 CHUNK = 2_000_000
+#: Bytes are shuffled where they get smaller by this factor at least.
+SHUFFLED = 0.95
 #: Bytes of a block that is handed on: what is in memory at a time.
 BLOCK = 24_000_000
 
@@ -185,14 +187,15 @@ def rows_of_chunk(recording: CbinArray, channels: int) -> int:
 def shuffles(recording: CbinArray, columns: slice | list[int]) -> bool:
     """Return whether samples get smaller where their bytes are shuffled, tried on some of them.
 
-    Quiet traces of ten bits do not, louder ones and local field potentials do.
+    Traces of ten bits do not by much, and are packed faster as they are; louder ones and local
+    field potentials do.
 
     Raises
     ------
     FascicleError
         The middle of the recording cannot be decoded.
     """
-    from fascicle.nwb.writing.chunks import LEVEL, compressor, shuffled, tiles
+    from fascicle.nwb.writing.chunks import LEVEL, THOROUGH, compressor, shuffled, tiles
 
     middle = len(recording) // 2
     some = recording[middle : middle + CHUNK // CHANNELS // recording.dtype.itemsize, columns]
@@ -201,7 +204,7 @@ def shuffles(recording: CbinArray, columns: slice | list[int]) -> bool:
     if tried is None or not tried.size:
         return True
     pack = compressor()
-    return len(pack(shuffled(tried), LEVEL)) < len(pack(tried, LEVEL))
+    return len(pack(shuffled(tried), LEVEL)) < SHUFFLED * len(pack(tried, THOROUGH))
 
 
 def aligned(recording: CbinArray, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:

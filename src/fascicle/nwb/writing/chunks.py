@@ -129,6 +129,8 @@ class ChunkWriter:
 
     def _choose(self, octets: NDArray[Any]) -> int:
         """Return the level for all chunks, by the first one."""
+        if self.dtype.itemsize == 2 and not self._shuffled:
+            return THOROUGH  # of samples of traces it is the fastest, for 3 % more bytes
         fast, thorough = (len(self._compress(octets, level)) for level in (LEVEL, THOROUGH))
         return THOROUGH if thorough < _WORTH * fast else LEVEL
 
