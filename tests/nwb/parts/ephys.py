@@ -38,9 +38,9 @@ def channels(n: int = 8, folder: str = SORTING, name: str = "channels") -> dict[
 def spikes(
     n: int = 400, ids: Any = (0, 1, 2), folder: str = SORTING, seed: int = 3
 ) -> dict[str, Any]:
-    """Return spikes at whole samples of 30 kHz, sorted, in a short time, so that many coincide."""
+    """Return spikes at whole samples of 30 kHz, sorted; where they are few, many coincide."""
     rng = np.random.default_rng(seed)
-    samples = np.sort(rng.integers(30, 3000, n))
+    samples = np.sort(rng.integers(30, 3000 if n < 1000 else n * 100, n))
     return {
         f"{folder}/spikes.times.npy": samples / 30000,
         f"{folder}/spikes.clusters.npy": rng.choice(np.asarray(ids), n).astype(np.int32),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +266,20 @@ def test_trajectories(tmp_path: Path) -> None:
         assert file["general/devices/Probe01"].attrs["description"] == "Without datasets"
         assert file["general/devices/Probe00"].attrs["serial_number"] == "17"
         assert file["scratch/probes.trajectory"].asstr()[()] == "[1]"
+
+
+def test_places_are_read_without_the_extension(tmp_path: Path) -> None:
+    made = Converted(tmp_path, channels(), check=())
+    program = (
+        "import sys; sys.modules['ndx_anatomical_localization'] = None\n"
+        "import pynwb\n"
+        f"with pynwb.NWBHDF5IO({str(made.path)!r}, 'r') as io:\n"
+        "    found = io.read().lab_meta_data['localization'].anatomical_coordinates_tables\n"
+        "    bregma, atlas = found['ElectrodesIBLBregma'], found['ElectrodesCCFv3']\n"
+        "    print(bregma['y'][0], atlas.space.orientation)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.stdout.split() == ["-2000.0", "PIR"], run.stderr
 
 
 def test_probes_that_the_metadata_do_not_name_are_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,15 @@ import pynwb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.nwb.parts.ephys import SORTING, Converted, channels, clusters, spikes
-from tests.nwb.parts.sessions import CHECKS, assert_clean, warned
+from tests.nwb.parts.ephys import PARTS, SORTING, Converted, channels, clusters, spikes
+from tests.nwb.parts.sessions import (
+    CHECKS,
+    assert_clean,
+    converted,
+    make_session,
+    offered,
+    warned,
+)
 
 from fascicle.errors import ConversionError
 
@@ -455,3 +463,19 @@ def test_real_sessions(tmp_path: Path, shared: Path) -> None:
     made.check()
     assert made.array("units/probe_name").tolist()[:15] == ["probe00"] * 15
     assert len(set(made.array("units/location").tolist()[:15])) > 1
+
+
+def test_memory_does_not_grow_with_the_number_of_probes(tmp_path: Path) -> None:
+    n = 600_000
+    most = []
+    for probes in (1, 3):
+        files: dict[str, Any] = {}
+        for k in range(probes):
+            files |= spikes(n, range(50), f"alf/probe0{k}")
+        session = make_session(tmp_path / f"lab{probes}", files)
+        tracemalloc.start()
+        converted(session, tmp_path / f"{probes}.nwb", offered(session, PARTS), check=False)
+        most.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # 600,000 numbers are 4.8 MB: far more would stay if anything of a probe did.
+    assert most[1] < most[0] + 4e6
