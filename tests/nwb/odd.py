@@ -189,7 +189,7 @@ def others(rng: np.random.Generator) -> Datasets:
             "count": np.array([1, 2, 3], np.int16),
             "maybe": pd.array([1, None, 3], dtype="Int64"),
             "kind": pd.Categorical(["u", "v", "u"], ["v", "u"], ordered=True),
-            "when": pd.to_datetime(["2020-01-01", None, "2022-01-01"]),
+            "when": pd.to_datetime(["2020-01-01", "NaT", "2022-01-01"]),
             "zoned": pd.to_datetime(["2020-01-01", "2021-01-01", "2022-01-01"], utc=True),
             "lists": [[1, 2], [], [3]],
             "flag": pd.array([True, None, False], dtype="boolean"),

@@ -187,8 +187,8 @@ def test_the_verbs_of_one(tiny: Lab) -> None:
 def compare(nwb: One, alf: One, eid: Any, name: str, collection: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ALFWarning)  # there are other revisions
-        wanted = alf.load_object(eid, name, collection=collection)
-    found = nwb.load_object(eid, name, collection=collection)
+        wanted: Any = alf.load_object(eid, name, collection=collection)
+    found: Any = nwb.load_object(eid, name, collection=collection)
     assert sorted(found) == sorted(wanted)
     for key in wanted:
         assert not difference(found[key], wanted[key]), (eid, collection, name, key)
