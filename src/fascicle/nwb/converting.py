@@ -144,10 +144,10 @@ def convert(
         with said(final):
             for file, name in draft.beside:
                 landing.copy(file, final.parent / name)
-            landing.land()
-            report.sizes["file"] = final.stat().st_size
+            report.sizes["file"] = landing.part.stat().st_size
             report.seconds = timer.seconds
-            report.write()
+            report.write(landing.after(report.beside))
+            landing.land()
     if report.warnings or report.problems:
         warnings.warn(_warning(report), ConversionWarning, stacklevel=2)
     return report

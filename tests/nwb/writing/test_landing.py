@@ -172,6 +172,23 @@ def test_a_file_beside_it_is_not_replaced(tmp_path: Path) -> None:
     assert there.read_bytes() == b"frames"
 
 
+def test_what_is_said_of_it_comes_after_it(tmp_path: Path) -> None:
+    target, report = tmp_path / "a.nwb", tmp_path / "a.json"
+    report.write_text("of an old one")
+    with pytest.raises(WouldReplace), Landing(target) as landing:
+        landing.part.write_text("mine")
+        landing.after(report).write_text("of mine")
+        target.write_text("another's")
+        landing.land()
+    assert report.read_text() == "of an old one"
+    with Landing(target, overwrite=True) as landing:
+        landing.part.write_text("mine")
+        landing.after(report).write_text("of mine")
+        landing.land()
+    assert report.read_text() == "of mine"
+    assert names(tmp_path) == ["a.json", "a.nwb"]
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [

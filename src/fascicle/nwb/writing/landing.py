@@ -53,9 +53,9 @@ class Landing:
     def __init__(self, target: Path, *, overwrite: bool = False) -> None:
         self.target = target
         self.overwrite = overwrite
-        self._begin = f".{_short(target.name)}.{_here()}"
-        self.part = target.with_name(f"{self._begin}.{os.getpid()}.{secrets.token_hex(4)}.part")
-        self._beside: list[tuple[Path, Path]] = []
+        self.part = _part_of(target)
+        self._before: list[tuple[Path, Path]] = []
+        self._after: list[tuple[Path, Path]] = []
 
     def refuse_existing(self) -> None:
         """Refuse to replace a file, unless that was asked for.
@@ -79,11 +79,11 @@ class Landing:
         self.refuse_existing()
         with said(self.target):
             _make_folder(self.target.parent)
-            self.sweep()
+            sweep(self.target)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for path in (self.part, *(part for part, _ in self._beside)):
+        for path in (self.part, *(part for part, _ in self._before + self._after)):
             path.unlink(missing_ok=True)
 
     def copy(self, file: Path, to: Path) -> None:
@@ -99,12 +99,21 @@ class Landing:
                 return
             raise WouldReplace(f"{to} is there already", hint="overwrite=True replaces it")
         _make_folder(to.parent)
-        part = to.with_name(
-            f".{_short(to.name)}.{_here()}.{os.getpid()}.{secrets.token_hex(4)}.part"
-        )
-        self._beside.append((part, to))
+        sweep(to)
+        part = _part_of(to)
+        self._before.append((part, to))
         shutil.copyfile(file, part)
         _sync(part)
+
+    def after(self, to: Path) -> Path:
+        """Return where to write a file that gets its name when the target has got its own.
+
+        It replaces what is there: it says something about the target.
+        """
+        sweep(to)
+        part = _part_of(to)
+        self._after.append((part, to))
+        return part
 
     def land(self) -> None:
         """Give the file its name, and those beside it.
@@ -115,12 +124,14 @@ class Landing:
             If there is a file of that name by now.
         """
         _sync(self.part)
-        for part, to in self._beside:
+        for part, to in self._before:
             part.replace(to)
         if self.overwrite:
             self.part.replace(self.target)
         else:
             self._link()
+        for part, to in self._after:
+            part.replace(to)
         _sync(self.target.parent)
 
     def _link(self) -> None:
@@ -136,15 +147,17 @@ class Landing:
             self.refuse_existing()
             self.part.replace(self.target)
 
-    def sweep(self) -> None:
-        """Remove what processes left that were killed while they wrote this target."""
-        pattern = re.compile(
-            re.escape(f".{_short(self.target.name)}.") + r"(.+)\.(\d+)\.[0-9a-f]{8}\.part"
-        )
-        for path in self.target.parent.iterdir():
-            found = pattern.fullmatch(path.name)
-            if found and path != self.part and _is_left(path, found[1], int(found[2])):
-                path.unlink(missing_ok=True)
+
+def sweep(target: Path) -> None:
+    """Remove what processes left that were killed while they wrote a file."""
+    pattern = re.compile(
+        re.escape(f".{_short(target.name)}.")
+        + r"([0-9A-Za-z-]+)\.(\d+)\.[0-9a-f]{8}\.part(?:\.part)?"
+    )
+    for path in target.parent.iterdir():
+        found = pattern.fullmatch(path.name)
+        if found and _is_left(path, found[1], int(found[2])):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -181,6 +194,11 @@ def _errno_of(text: str) -> int:
     """Return the number that libhdf5 puts into its messages, 0 if there is none."""
     found = re.search(r"errno = (\d+)", text)
     return int(found[1]) if found else 0
+
+
+def _part_of(target: Path) -> Path:
+    unique = f"{_here()}.{os.getpid()}.{secrets.token_hex(4)}"
+    return target.with_name(f".{_short(target.name)}.{unique}.part")
 
 
 def _short(name: str) -> str:
