@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
+import warnings
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,6 +16,7 @@ import pytest
 from fascicle.errors import BadFileError, FascicleError
 from fascicle.formats.nwb import NwbFile
 from fascicle.formats.nwb.alf import AlfView
+from fascicle.formats.nwb.recorded import offer_of
 from fascicle.formats.nwb.records import TABLE, Value
 
 from .test_nwb_alf import ELECTRODES, Writer
@@ -138,3 +143,68 @@ def test_damage_to_records_is_an_error_of_ours_or_none(tmp_path: Path) -> None:
                     view.read(path)
         except FascicleError as error:
             assert str(error)
+
+
+#: What may stand where something else should.
+ODD: list[Any] = [
+    *(None, True, 0, -1, 2**40, 1e300, "", "x", "units", [], [0], [5, 1], ["a"], {}, {"a": 1}),
+    *("<f4", "<U9", "category", "datetime64[ns]", "object", "spike", "row", "frame", "literal"),
+    *("text", "bytes", "feedback", "contrast", "region", "metrics", "periods", "raw", "joined"),
+    *("channel_of_unit", "unit_of_spike", "side_by_side", "place_in_brain", "one_column"),
+]
+FIELDS = [field.name for field in fields(Value)]
+OPTIONS = [
+    *("rows", "take", "column", "axes", "as", "ids", "axis", "columns", "row", "value"),
+    *("categories", "index", "labels", "sync", "order"),
+]
+
+
+def other(rng: random.Random, given: str) -> str:
+    """Return a record in which something is not what it was."""
+    record = json.loads(given)
+    for _ in range(rng.randint(1, 3)):
+        part = record
+        columns = part.get("columns")
+        if isinstance(columns, dict) and columns and rng.random() < 0.6:
+            part = rng.choice(list(columns.values()))
+        if not isinstance(part, dict):
+            continue
+        if rng.random() < 0.4 and isinstance(part.setdefault("options", {}), dict):
+            part["options"][rng.choice(OPTIONS)] = rng.choice(ODD)
+        elif rng.random() < 0.2:
+            part.pop(rng.choice(list(part)), None)
+        else:
+            part[rng.choice(FIELDS)] = rng.choice(ODD)
+    return json.dumps(record)
+
+
+def test_records_that_say_something_else(writer: Writer) -> None:
+    values = with_spikes(writer)
+    writer.table("t", {"a": [1.0, 2], "b": ["x", "y"]})
+    writer.series("s", np.arange(6.0).reshape(3, 2), timestamps=np.arange(3.0))
+    writer.h5["scratch/text"] = "a,b\n1,2\n"
+    values["alf/a.text.csv"] = Value("text", "scratch/text")
+    values["alf/a.data.npy"] = Value("sample", "s", ("data",), dtype="<f4", factor=2.0)
+    columns = {
+        "a": Value("row", "t", ("a",), dtype="float64"),
+        "b": Value("row", "t", ("b",), words={"x": None}, dtype="str"),
+        "c": Value("sample", "s", ("data",), options={"column": 1, "rows": [0, 2]}),
+    }
+    values["alf/a.table.pqt"] = Value("frame", "t", columns=columns)
+    view = recorded(writer, values)
+    rng, told = random.Random(5), 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy of numbers that are too large
+        for _ in range(1500):
+            path = rng.choice(list(values))
+            try:
+                value = Value.from_json(other(rng, values[path].to_json()))
+            except (ValueError, TypeError, LookupError, AttributeError):
+                continue  # told as of the table
+            view.offers[path] = offer_of(view, path, value)
+            try:
+                view.read(path)
+            except FascicleError as error:
+                told += 1
+                assert "a.nwb" in str(error)
+    assert told > 300

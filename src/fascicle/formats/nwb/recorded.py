@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 SEPARATED = frozenset({"csv", "ssv", "tsv", "htsv"})
 #: Datasets that are kept as the file that they were.
 WHOLE = frozenset({"text", "bytes"})
+_OF_PROBES = frozenset({"spike", "unit", "channel"})
+#: Rules that look at the units or electrodes of a probe.
+_BY_PROBE = frozenset({"unit_of_spike", "channel_of_unit", "metrics", "region"})
 _TABULAR = frozenset({"unit", "channel", "row"})
 #: Bytes of memory that the type of a record may ask for beyond what the values take.
 _MOST = 256 << 20
@@ -155,7 +158,7 @@ def _owner(view: AlfView, offer: Offer, value: Value) -> Probe | None:
     BadFileError
         If the file has no such probe.
     """
-    if offer.probe is None and value.of in ("spike", "unit", "channel"):
+    if offer.probe is None and (value.of in _OF_PROBES or value.rule in _BY_PROBE):
         raise BadFileError(
             f"{view.file.name}: /{TABLE}: {offer.path} is of {value.probe or 'no probe'}, and the "
             f"file has {', '.join(probe.label for probe in view.probes) or 'no probes'}",

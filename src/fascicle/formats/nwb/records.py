@@ -159,8 +159,8 @@ class Value:
         for number in (self.factor, self.offset):
             if isinstance(number, bool) or not isinstance(number, int | float):
                 raise TypeError(f"{number!r} is no number")
-        for known in (self.words, self.columns, self.options):
-            if known is not None and not isinstance(known, Mapping):
+        for known in (self.words or {}, self.columns or {}, self.options):
+            if not isinstance(known, Mapping):
                 raise TypeError(f"{known!r} is no mapping")
         if (self.of == "frame") != (self.columns is not None):
             raise ValueError("a frame has columns, and nothing else has")
