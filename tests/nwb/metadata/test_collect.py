@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from fascicle.errors import ConfigurationError, MetadataError, SessionNotFound
 from fascicle.nwb.metadata import SessionMetadata
 from fascicle.one import One
 from fascicle.oneibl.one import ONE as FirstONE
+
+from .test_rules import ODD
 
 PATH = "churchlandlab_ucla/Subjects/MFD_09/2023-10-19/001"
 ASKED = {
@@ -333,3 +336,25 @@ def test_real_sessions_are_asked_about(shared: Path, tmp_path: Path) -> None:
         assert {"session.timezone", "subject.species", "subject.sex"} <= asked_for(metadata)
         labels = [probe["label"] for probe in metadata.probes]
         assert labels == sorted(set(labels))
+
+
+@pytest.mark.parametrize("section", ["session", "subject", "probes", "track"])
+def test_whatever_people_write_is_a_problem_and_no_crash(section: str) -> None:
+    from fascicle.nwb.metadata import collect, fields, folder
+    from fascicle.nwb.metadata.gathering import Facts
+
+    templates: dict[str, Any] = {"probes": fields.PROBE, "track": fields.TRAJECTORY}
+    templates |= {"session": fields.SESSION, "subject": fields.SUBJECT}
+    for name in templates[section]:
+        for value in ODD:
+            said: Any = {name: value}
+            if section == "track":
+                said = {"label": "probe00", "trajectories": [said]}
+            given = {"probes": [said]} if section in ("probes", "track") else {section: said}
+            found = Facts()
+            with suppress(MetadataError):
+                folder._add_sections(found, given, "session.yaml")
+                collect._settle(found, "eid")
+                made = {"session": found.session, "subject": found.subject}
+                probes = list(found.probes.values())
+                assert SessionMetadata({**made, "probes": probes}).problems()

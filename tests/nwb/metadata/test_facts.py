@@ -144,6 +144,7 @@ def test_the_weight_of_the_day_is_the_last_before() -> None:
         ("", "Doe", None),
         ("Jane", None, None),
         ("J4ne!", "Doe", None),
+        ("11", "11", None),
     ],
 )
 def test_people(first: str | None, last: str | None, said: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -202,6 +203,12 @@ def test_users_are_named_where_nobody_else_is() -> None:
     problem = found(metadata)["session.experimenter"]
     assert "users alone: maxwell" in problem.text
     assert not problem.stops
+    metadata.session.update(experimenter=["Doe, Jane"], users=["jane", "maxwell"])
+    problem = found(metadata)["session.experimenter"]
+    assert "not all are named of the users jane, maxwell" in problem.text
+    assert not problem.stops
+    metadata.session["users"] = ["jane"]
+    assert metadata.problems() == []
 
 
 def test_the_folder_may_say_another_day() -> None:
@@ -265,3 +272,30 @@ def test_the_worst_comes_first() -> None:
         metadata.validate()
     assert "session.lab" not in str(caught.value)
     assert "metadata of lab/Subjects/m/2023-10-19/001 are not complete" in str(caught.value)
+
+
+ODD: list[Any] = [3, 0, -1.5, True, "x", "", [], [3], [None], [[1]], ["", "x"], {}, {"a": 1}, None]
+
+
+@pytest.mark.parametrize("section", ["source", "session", "subject", "probe", "track"])
+def test_whatever_stands_there_is_a_problem_and_no_crash(section: str) -> None:
+    def held(metadata: SessionMetadata) -> dict[str, Any]:
+        probe = metadata.probes[0]
+        track: dict[str, Any] = probe["trajectories"][0]
+        if section in ("probe", "track"):
+            return probe if section == "probe" else track
+        found: dict[str, Any] = metadata[section]
+        return found
+
+    for name in held(full()):
+        for value in ODD:
+            metadata = full()
+            held(metadata)[name] = value
+            for problem in metadata.problems():
+                assert problem.field
+                assert problem.text
+            with suppress(MetadataError):
+                metadata.validate()
+                assert metadata.start
+            assert metadata._repr_html_()
+            assert repr(metadata)

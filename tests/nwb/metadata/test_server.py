@@ -11,12 +11,14 @@ import pytest
 
 from fascicle.archives.alyx import AlyxArchive
 from fascicle.errors import ConfigurationError, HTTPError, ServerError
-from fascicle.nwb.metadata import SessionMetadata
+from fascicle.nwb.metadata import SessionMetadata, collect
 from fascicle.nwb.metadata.gathering import Facts
 from fascicle.nwb.metadata.server import add_facts
 from fascicle.one import ONE, OneAlyx
 from fascicle.oneibl.one import ONE as FirstONE
 from fascicle.testing.hub import HubServer
+
+from .test_rules import ODD
 
 PATH = "churchlandlab_ucla/Subjects/MFD_09/2023-10-19/001"
 
@@ -308,3 +310,20 @@ def test_insertions_of_the_public_alyx(shared: Path, samples: Path) -> None:
             probe = found.probes[one["name"]]
             assert (probe["pid"], probe["model"]) == (one["id"], one["model"])
             assert probe.get("serial") == one.get("serial")
+
+
+@pytest.mark.parametrize("endpoint", ["sessions", "subjects", "labs", "users", "trajectories"])
+def test_odd_answers_are_no_crash(samples: Path, endpoint: str) -> None:
+    user = {"username": "test_user", "first_name": "Jane", "last_name": "Doe"}
+    whole = Recorded(samples, users__read=user).answers
+    action = "list" if endpoint == "trajectories" else "read"
+    one = whole[endpoint, action][0] if action == "list" else whole[endpoint, action]
+    for name in one:
+        for value in ODD:
+            client = Recorded(samples, users__read=user)
+            changed = {**one, name: value}
+            client.answers[endpoint, action] = [changed, value] if action == "list" else changed
+            found = of(client)
+            collect._settle(found, "eid")
+            made = {"session": found.session, "subject": found.subject}
+            SessionMetadata({**made, "probes": list(found.probes.values())}).problems()

@@ -211,7 +211,8 @@ def person_of(first: Any, last: Any) -> str | None:
     """
     parts = [" ".join(str(part or "").split()) for part in (last, first)]
     text = ", ".join(parts)
-    return text if all(parts) and EXPERIMENTER.fullmatch(text) else None
+    named = all(any(map(str.isalpha, part)) for part in parts)
+    return text if named and EXPERIMENTER.fullmatch(text) else None
 
 
 def task_of(protocol: str) -> str:

@@ -50,12 +50,14 @@ class Facts:
     def of_probe(self, label: str, **said: Any) -> None:
         """Add what a place says of a probe; trajectories by their provenance."""
         probe = self.probes.setdefault(label, {"label": label})
-        found = said.pop("trajectories", None) or []
-        _add(probe, said)
-        kept = probe.setdefault("trajectories", [])
-        have = {one.get("provenance") for one in kept}
-        kept += [plain(one) for one in found if one.get("provenance") not in have]
+        found = rows(said.get("trajectories"))
+        kept = rows(probe.get("trajectories"))
+        have = {str(one.get("provenance")) for one in kept}
+        kept += [plain(one) for one in found if str(one.get("provenance")) not in have]
         kept.sort(key=_certainty)
+        if kept:
+            said["trajectories"] = probe["trajectories"] = kept
+        _add(probe, said)
 
 
 #: How a track may be known, the vaguest first.
@@ -74,9 +76,9 @@ def _add(section: dict[str, Any], said: Mapping[str, Any]) -> None:
 
 
 def is_said(value: Any) -> bool:
-    """Return whether a value says anything: not None, an empty text, list or mapping."""
+    """Return whether a value says anything: not None, an empty text or a dash, list or mapping."""
     if isinstance(value, str):
-        return bool(value.strip())
+        return bool(value.strip().strip("-"))
     return value is not None and value != [] and value != {} and value != ()
 
 
@@ -84,5 +86,12 @@ def texts(value: Any) -> list[str]:
     """Return a list of texts: of a list, or of one text that holds several after commas."""
     if isinstance(value, str):
         value = value.split(",")
-    found = [str(one).strip() for one in value or () if one is not None]
+    listed = value if isinstance(value, list | tuple) else []
+    found = [str(one).strip() for one in listed if one is not None]
     return list(dict.fromkeys(one for one in found if one))
+
+
+def rows(value: Any) -> list[dict[str, Any]]:
+    """Return the mappings of a list; whatever else there is says nothing."""
+    listed = value if isinstance(value, list | tuple) else []
+    return [dict(one) for one in listed if isinstance(one, Mapping)]

@@ -26,7 +26,11 @@ def problems_of(metadata: SessionMetadata) -> list[Problem]:
 
     metadata = SessionMetadata(metadata.to_dict())  # dates that somebody set are text there
     found = list(against_schema(metadata.to_dict()))
-    wrong = {problem.field for problem in found}
+    wrong = {problem.field.partition("[")[0] for problem in found}
+    for section in ("session", "subject"):  # of what has the wrong type, no more is said
+        for name in metadata[section]:
+            if f"{section}.{name}" in wrong:
+                metadata[section][name] = None
     for rule in (_times, _session, _subject, _probes, _objects):
         found += [problem for problem in rule(metadata) if problem.field not in wrong]
     return sorted(dict.fromkeys(found), key=lambda problem: _ORDER[problem.severity])
@@ -161,6 +165,9 @@ def _session(metadata: SessionMetadata) -> Iterator[Problem]:
         users = ", ".join(str(one) for one in session.get("users") or [])
         known = f"; the archive knows users alone: {users}" if users else ""
         yield _advice("session.experimenter", f"nobody is named{known}", 'write ["Last, First"]')
+    elif len(people) < len(session.get("users") or []):
+        users = ", ".join(str(one) for one in session["users"])
+        yield _advice("session.experimenter", f"not all are named of the users {users}")
     for key, what in (("keywords", "there are none"), ("institution", "it is not named")):
         if not session.get(key):
             yield _advice(f"session.{key}", what)

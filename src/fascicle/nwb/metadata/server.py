@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fascicle.errors import ConfigurationError, OfflineError, ServerError
 from fascicle.nwb.metadata import facts
-from fascicle.nwb.metadata.gathering import Facts, texts
+from fascicle.nwb.metadata.gathering import Facts, rows, texts
 
 #: What a database answers that has no such record, or does not show it.
 _NOT_THERE = (400, 403, 404, 405, 500)
@@ -79,14 +79,14 @@ def _add_session(found: Facts, detail: Mapping[str, Any], zone: str | None) -> N
     )
     water = [
         {key: one.get(key) for key in ("water_type", "water_administered")}
-        for one in detail.get("wateradmin_session_related") or ()
+        for one in rows(detail.get("wateradmin_session_related"))
     ]
     found.of_subject(subject_id=detail.get("subject"), more={"water_in_session": water})
 
 
 def _notes(given: Any) -> str:
     """Return what people noted of a session, one line each, the oldest first."""
-    kept = [one for one in given or () if isinstance(one, Mapping) and one.get("text")]
+    kept = [one for one in rows(given) if one.get("text")]
     kept.sort(key=lambda one: str(one.get("date_time") or ""))
     return "\n".join(
         ", ".join(filter(None, (str(one.get("date_time") or "")[:19], str(one.get("user") or ""))))
@@ -111,14 +111,14 @@ def _add_subject(found: Facts, alyx: Any, nickname: str, day: str) -> None:
     record = _read(alyx, "subjects", nickname)
     if record is None:
         return
-    found.weighings = found.weighings or list(record.get("weighings") or ())
+    found.weighings = found.weighings or rows(record.get("weighings"))
     found.reference_weight = found.reference_weight or record.get("reference_weight")
     more = {key: record.get(key) for key in _MORE}
     for name, amount in (("weighings", "weight"), ("water_administrations", "water_administered")):
         kept = {
             str(one["date_time"]): one.get(amount)
-            for one in record.get(name) or ()
-            if isinstance(one, Mapping) and one.get("date_time")
+            for one in rows(record.get(name))
+            if one.get("date_time")
         }
         more[name] = {when: kept[when] for when in sorted(kept) if not day or when[:10] <= day}
     found.of_subject(
@@ -151,7 +151,7 @@ def _add_probes(found: Facts, alyx: Any, detail: Mapping[str, Any], eid: str) ->
     if listed is None:
         listed = _list(alyx, "insertions", session=eid)
     labels = {}
-    for one in sorted(listed, key=lambda one: str(one.get("name"))):
+    for one in sorted(rows(listed), key=lambda one: str(one.get("name"))):
         label = str(one.get("name") or one.get("id"))
         labels[str(one.get("id"))] = label
         found.of_probe(
@@ -163,12 +163,12 @@ def _add_probes(found: Facts, alyx: Any, detail: Mapping[str, Any], eid: str) ->
         )
     if not labels:
         return
-    rows: dict[str, list[dict[str, Any]]] = {}
+    tracks: dict[str, list[dict[str, Any]]] = {}
     for one in _list(alyx, "trajectories", session=eid):
         label = labels.get(str(one.get("probe_insertion"))) or str(one.get("probe_name") or "")
-        rows.setdefault(label, []).append(trajectory(one))
+        tracks.setdefault(label, []).append(trajectory(one))
     for label in labels.values():
-        found.of_probe(label, trajectories=rows.get(label))
+        found.of_probe(label, trajectories=tracks.get(label))
 
 
 def trajectory(given: Mapping[str, Any], provenance: str = "") -> dict[str, Any]:
@@ -188,7 +188,9 @@ def _read(alyx: Any, endpoint: str, name: str) -> dict[str, Any] | None:
 
 def _list(alyx: Any, endpoint: str, **terms: Any) -> list[dict[str, Any]]:
     answer = _ask(alyx, endpoint, "list", **terms)
-    return [dict(one) for one in answer or () if isinstance(one, Mapping)]
+    if isinstance(answer, Mapping) or not isinstance(answer, Iterable):
+        return []
+    return rows(list(answer))  # a list that comes in pages is one, too
 
 
 def _ask(alyx: Any, endpoint: str, action: str, **terms: Any) -> Any:
