@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from fascicle.nwb.report import Report
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 96rem; margin: 2rem auto; padding: 0 1rem;
        color: #1a1a1a; background: #fff; }
 h1 { font-size: 1.3rem; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0;
-         border-bottom: 1px solid #ddd; overflow-wrap: anywhere; }
+         border-bottom: 1px solid #ddd; overflow-wrap: break-word; }
+td:not(:first-child) { min-width: 4rem; } details { overflow-x: auto; }
 summary { cursor: pointer; font-weight: 600; margin-top: .6rem; }
 .bad { color: #a40000; } .good { color: #1b6e20; }
 @media (prefers-color-scheme: dark) {

@@ -57,7 +57,7 @@ def build(draft: Draft, entry: Entry) -> None:
     times = [] if clocked is None else files_of(draft.source, clocked.source, entry.collections)
     if not powers or not times:
         return
-    clock, power = clock_of(draft, times[0]), powers[0]
+    power = powers[0]
     try:
         values = draft.source.load(power, keep=False)
     except FascicleError as error:
@@ -65,6 +65,7 @@ def build(draft: Draft, entry: Entry) -> None:
         draft.warn(f"left out: {error}", power)
         return
     why = _why_not(values)
+    clock = clock_of(draft, times[0], len(values) if not why else None)
     if not why and clock.problem:
         why = f"its times {clock.problem}"
     elif not why and len(values) != len(clock):

@@ -288,10 +288,10 @@ def _build_series(draft: Draft, entry: Entry) -> None:
     values = _loaded(draft, file)
     if values is None:
         return
-    clock = clock_of(draft, times)
     if why := why_no_series(values):
         draft.inform(f"no time series: it holds {why}", file)
         return
+    clock = clock_of(draft, times, len(values))
     if clock.problem:
         draft.warn(f"without times, since those of {times.path} {clock.problem}", file)
         return

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Times that are apart from those of a rate by more than this, in seconds, are written one by one.
 CLOSE = 1e-6
+#: So many points of a clock are kept in the record of it; more, as an array.
+_FEW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +32,77 @@ class Clock:
         As they were loaded (n,), in seconds; None if they cannot be read.
     problem : str
         Why NWB cannot take them as times; empty if it can.
+    points : numpy.ndarray or None
+        The rows of (sample, time) that the values were interpolated between, if they were.
     """
 
     file: SourceFile
     values: NDArray[Any] | None
     problem: str = ""
+    points: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return 0 if self.values is None else len(self.values)
 
 
-def clock_of(draft: Draft, file: SourceFile) -> Clock:
-    """Return the times that a dataset holds, read once; a problem is said once, as a warning."""
+def clock_of(draft: Draft, file: SourceFile, n: int | None = None) -> Clock:
+    """Return the times that a dataset holds, read once; a problem is said once, as a warning.
+
+    Parameters
+    ----------
+    draft : Draft
+    file : SourceFile
+    n : int, optional
+        How many samples there are. Times may be given as rows of (sample, time): with it, they are
+        those of each sample.
+    """
     key = f"clock:{file.path}"
     if key not in draft.shared:
-        try:
-            values = draft.source.load(file)
-        except FascicleError as error:
-            clock = Clock(file, None, f"cannot be read: {error}")
-        else:
-            clock = Clock(file, *_judged(values))
-        if clock.problem:
-            draft.warn(f"the times {clock.problem}: nothing is written with them", file)
-        draft.shared[key] = clock
-    found: Clock = draft.shared[key]
-    return found
+        draft.shared[key] = _read(draft, file)
+    known: Clock = draft.shared[key]
+    if known.points is not None and n is not None:
+        return _between(known, n)
+    said = f"said:{key}"
+    if known.problem and said not in draft.shared:
+        draft.shared[said] = True
+        draft.warn(f"the times {known.problem}: nothing is written with them", file)
+    return known
+
+
+def _read(draft: Draft, file: SourceFile) -> Clock:
+    import numpy as np
+
+    try:
+        values = draft.source.load(file)
+    except FascicleError as error:
+        return Clock(file, None, f"cannot be read: {error}")
+    if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == 2:
+        points = np.asarray(values)
+        if _are_points(points):
+            shape = f"have the shape {values.shape} rather than one dimension"
+            return Clock(file, None, shape, points)
+    return Clock(file, *_judged(values))
+
+
+def _are_points(points: NDArray[Any]) -> bool:
+    """Return whether rows are of (sample, time), both rising, the first from sample 0 on."""
+    import numpy as np
+
+    if points.dtype.kind not in "fiu" or len(points) < 2 or not np.isfinite(points).all():
+        return False
+    return bool(points[0, 0] >= 0 and np.all(np.diff(points, axis=0) > 0))
+
+
+def _between(clock: Clock, n: int) -> Clock:
+    """Return the times of ``n`` samples that lie between the points of a clock."""
+    from fascicle.load.objects import ts2vec
+
+    assert clock.points is not None
+    first, last = clock.points[0, 0], clock.points[-1, 0]
+    if first > 0 or last < n - 1:
+        why = f"are of the samples {first:g} to {last:g}, and there are {n}"
+        return Clock(clock.file, None, why, clock.points)
+    return Clock(clock.file, ts2vec(clock.points, n), "", clock.points)
 
 
 def _judged(values: Any) -> tuple[Any, str]:
@@ -135,6 +183,9 @@ def own(
         return
     draft.shared.setdefault(f"times:{file.object}", series)
     assert clock.values is not None
+    if clock.points is not None:
+        _take_points(draft, clock, at)
+        return
     dtype = clock.values.dtype.str
     if series.rate is None:
         of = "array" if external else "sample"
@@ -154,8 +205,24 @@ def own(
     )
 
 
+def _take_points(draft: Draft, clock: Clock, at: str) -> None:
+    """Record the points that times were interpolated between."""
+    from fascicle.nwb.parts.loose import carry_array
+
+    points = clock.points
+    assert points is not None
+    if len(points) > _FEW:
+        said = f"Samples of {clock.file.object} and their times in seconds; /{at} has all times"
+        carry_array(draft, clock.file, points, said)
+        return
+    options = {"value": points.tolist()}
+    value = Value("literal", at, dtype=points.dtype.str, shape=points.shape, options=options)
+    draft.took(clock.file, value)
+
+
 def _key(clock: Clock, n: int) -> str:
-    return f"times:{clock.file.path}" + ("" if n == len(clock) else f"#{n}")
+    alone = clock.points is not None or n != len(clock)
+    return f"times:{clock.file.path}" + (f"#{n}" if alone else "")
 
 
 def regular_rate(times: NDArray[np.float64]) -> float | None:
