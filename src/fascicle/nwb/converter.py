@@ -84,9 +84,9 @@ class Alyx2NWBMetadata:
         self.metadata: SessionMetadata = collect_session(place, session)
 
     @property
-    def complete_metadata(self) -> dict[str, Any]:
-        """The whole document as plain values: a copy, `metadata` is what may be edited."""
-        return self.metadata.to_dict()
+    def complete_metadata(self) -> SessionMetadata:
+        """The whole document: what is changed in it is converted."""
+        return self.metadata
 
     def problems(self) -> list[Problem]:
         """Return what is missing or wrong in it."""
