@@ -19,19 +19,19 @@ def arrays(spikes: list[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
     return times, np.array([c for _, c in spikes], np.int64)
 
 
-def read_back(rows: np.ndarray, times: np.ndarray, n_units: int) -> np.ndarray:
+def read_back(clusters: np.ndarray, times: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Return the source's row of each spike as a reader finds it: the rule in words, slowly."""
+    rows = trains.rows_of_spikes(clusters, ids)
     order = trains.grouped(rows, times)
-    counts = trains.counts_of(rows, n_units)
-    assert counts.sum() == len(rows)
-    by_unit = np.split(order, np.cumsum(counts)[:-1]) if n_units else []
+    counts = np.bincount(rows, minlength=len(ids))
+    by_unit = np.split(order, np.cumsum(counts)[:-1]) if len(ids) else []
     found = [
         (times[spike], unit, place, spike)
         for unit, train in enumerate(by_unit)
         for place, spike in enumerate(train.tolist())
     ]
     out = np.array([spike for *_, spike in sorted(found)], np.int64)
-    moved = trains.moved(rows, times)
+    moved = trains.moved(clusters, times, ids)
     if moved is not None:
         position, rank = moved
         assert len(position) == len(rank) > 0
@@ -47,8 +47,9 @@ def test_trains_rise_and_the_source_comes_back(
     times, clusters = arrays(spikes)
     if is_sorted:
         times = np.sort(times)
-    ids = trains.present(clusters)
+    ids, counts = trains.present(clusters)
     assert ids.tolist() == sorted(set(clusters.tolist()))
+    assert counts.tolist() == [(clusters == one).sum() for one in ids]
     rows = trains.rows_of_spikes(clusters, ids)
     assert np.array_equal(ids[rows], clusters)
     order = trains.grouped(rows, times)
@@ -57,7 +58,7 @@ def test_trains_rise_and_the_source_comes_back(
         train = order[rows[order] == row]
         assert np.array_equal(train, train[np.lexsort((train, times[train]))])
     assert (np.diff(rows[order].astype(int)) >= 0).all()
-    assert np.array_equal(read_back(rows, times, len(ids)), np.arange(len(times)))
+    assert np.array_equal(read_back(clusters, times, ids), np.arange(len(times)))
 
 
 @given(st.lists(st.integers(0, 200_000), max_size=50), st.sampled_from([200_001, 70_000 * 3]))
@@ -78,7 +79,10 @@ def test_rows_follow_the_ids_that_a_table_names() -> None:
 
 
 def test_sorted_spikes_need_no_word() -> None:
-    rows = np.array([0, 1, 0, 0, 1], np.uint16)
-    assert trains.moved(rows, np.array([0.0, 0.5, 0.5, 1.0, 1.0])) is not None
-    assert trains.moved(rows, np.array([0.0, 0.5, 0.6, 1.0, 1.0])) is None
-    assert trains.moved(rows[:0], np.zeros(0)) is None
+    of, ids = np.array([0, 1, 0, 0, 1], np.uint16), np.arange(2)
+    assert trains.moved(of, np.array([0.0, 0.5, 0.5, 1.0, 1.0]), ids) is not None
+    assert trains.moved(of, np.array([0.0, 0.5, 0.6, 1.0, 1.0]), ids) is None
+    assert trains.moved(of[:0], np.zeros(0), ids) is None
+    # The order is that of the rows, and not that of the ids.
+    assert trains.moved(of, np.array([0.0, 0.5, 0.5, 1.0, 1.0]), ids[::-1].copy()) is not None
+    assert trains.moved(of, np.array([0.0, 0.5, 0.5, 0.6, 0.7]), ids[::-1].copy()) is None

@@ -43,8 +43,8 @@ class Spikes:
         How many spikes the datasets have.
     timed : ndarray of bool, shape (n_source,), or None
         Which of them have a time; None where all have one.
-    seen : ndarray of int
-        Ids of the units that have spikes.
+    seen, n_seen : ndarray of int
+        Ids of the units that have spikes, and how many each has.
     span : tuple of float
         First and last time, in s; empty without spikes.
     some : ndarray of float
@@ -53,6 +53,8 @@ class Spikes:
         Id of each row of the probe's units.
     counts : ndarray of int
         Spikes of each row.
+    held : tuple of ndarray, or None
+        Times and units of the spikes with a time, until `settle`.
     """
 
     probe: ProbeFiles
@@ -62,10 +64,12 @@ class Spikes:
     n_source: int = 0
     timed: NDArray[np.bool_] | None = None
     seen: Any = None
+    n_seen: Any = None
     span: tuple[float, ...] = ()
     some: Any = None
     ids: Any = None
     counts: Any = None
+    held: Any = None
 
     @property
     def n(self) -> int:
@@ -102,7 +106,8 @@ def spikes_of(draft: Draft, entry: Entry, probe: ProbeFiles) -> Spikes | None:
             out.times,
         )
         times, clusters = times[finite], clusters[finite]
-    out.seen = trains.present(clusters)
+    out.seen, out.n_seen = trains.present(clusters)
+    out.held = times, clusters
     if len(times):
         out.span = (float(times.min()), float(times.max()))
         out.some = np.asarray(times[:: max(len(times) // 1000, 1)], dtype=np.float64)
@@ -215,8 +220,6 @@ def build_spikes(draft: Draft, entry: Entry, units: Sequence[Units]) -> list[Any
 
     held = [one.spikes for one in units if one.spikes is not None]
     ragged = _columns(draft, entry, held)
-    for spikes in held:
-        _look_through(draft, spikes)
     out = []
     if not any(spikes.n for spikes in held) or not any(c.attribute == "times" for c in ragged):
         for spikes in held:
@@ -297,21 +300,29 @@ def _written(column: _Ragged, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float64) if column.factor != 1.0 and wide.kind != "f" else wide
 
 
-def _look_through(draft: Draft, spikes: Spikes) -> None:
-    """Count the spikes of each unit, and find those that the source has in another order."""
+def settle(draft: Draft, spikes: Spikes, ids: NDArray[np.int64]) -> None:
+    """Say which row each unit has, and keep which spikes the source has in another order.
+
+    Parameters
+    ----------
+    draft : Draft
+    spikes : Spikes
+        As `spikes_of` returned it.
+    ids : ndarray of int
+        Id of each row of the probe's units.
+    """
     import numpy as np
     from hdmf.common import DynamicTable, VectorData
 
-    times, clusters = _arrays(draft, spikes)
-    if spikes.timed is not None:
-        times, clusters = times[spikes.timed], clusters[spikes.timed]
-    rows = trains.rows_of_spikes(clusters, spikes.ids)
-    spikes.counts = trains.counts_of(rows, len(spikes.ids))
+    spikes.ids = ids
+    spikes.counts = np.zeros(len(ids), np.int64)
+    spikes.counts[trains.rows_of_spikes(spikes.seen, ids)] = spikes.n_seen
+    (times, clusters), spikes.held = spikes.held, None
     if spikes.timed is not None:
         return  # the table of all spikes has their order
     if not trains.rising(times):
         draft.inform("its spikes are not sorted by time: in the trains they are", spikes.times)
-    found = trains.moved(rows, times)
+    found = trains.moved(clusters, times, ids)
     if found is None:
         return
     wide = np.min_scalar_type(len(times))

@@ -14,31 +14,32 @@ _FEW = 1 << 22
 _BLOCK = 1 << 21
 
 
-def present(clusters: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the ids that occur, sorted.
+def present(clusters: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the ids that occur, and how often each does.
 
     Parameters
     ----------
     clusters : ndarray of int, shape (n_spikes,)
+
+    Returns
+    -------
+    ids, counts : ndarray of int, shape (n_ids,)
+        Ids are sorted.
     """
     import numpy as np
 
     if not len(clusters):
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     low, high = int(clusters.min()), int(clusters.max())
     if low < 0 or high >= _FEW:
-        return np.unique(clusters).astype(np.int64)
-    return np.flatnonzero(_counted(clusters, high + 1))
-
-
-def _counted(numbers: NDArray[Any], n: int) -> NDArray[np.int64]:
-    """Return how often each number from 0 occurs."""
-    import numpy as np
-
-    counts = np.zeros(n, np.int64)
-    for start in range(0, len(numbers), _BLOCK):
-        counts += np.bincount(numbers[start : start + _BLOCK].astype(np.intp), minlength=n)
-    return counts
+        ids, times = np.unique(clusters, return_counts=True)
+        return ids.astype(np.int64), times
+    counts = np.zeros(high + 1, np.int64)
+    for start in range(0, len(clusters), _BLOCK):
+        part = clusters[start : start + _BLOCK].astype(np.intp)
+        counts += np.bincount(part, minlength=high + 1)
+    found = np.flatnonzero(counts)
+    return found, counts[found]
 
 
 def rows_of_spikes(clusters: NDArray[Any], ids: NDArray[np.int64]) -> NDArray[Any]:
@@ -68,11 +69,6 @@ def rows_of_spikes(clusters: NDArray[Any], ids: NDArray[np.int64]) -> NDArray[An
         row[ids - low] = np.arange(len(ids), dtype=dtype)
         return np.take(row, clusters.astype(np.int64) - low)
     return order[np.searchsorted(ids[order], clusters.astype(np.int64))].astype(dtype)
-
-
-def counts_of(rows: NDArray[Any], n_units: int) -> NDArray[np.int64]:
-    """Return how many spikes each unit has."""
-    return _counted(rows, n_units)
 
 
 def rising(times: NDArray[Any]) -> bool:
@@ -114,7 +110,7 @@ def _stable(rows: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def moved(
-    rows: NDArray[Any], times: NDArray[Any]
+    clusters: NDArray[Any], times: NDArray[Any], ids: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Return the spikes that the source has in another order than the canonical one.
 
@@ -123,8 +119,10 @@ def moved(
 
     Parameters
     ----------
-    rows, times : ndarray, shape (n_spikes,)
+    clusters, times : ndarray, shape (n_spikes,)
         In the order of the source.
+    ids : ndarray of int, shape (n_units,)
+        Id of each row.
 
     Returns
     -------
@@ -136,35 +134,35 @@ def moved(
     if not rising(times):
         by_time = np.argsort(times, kind="stable")
         canonical = by_time.copy()
-        times, rows = times[by_time], rows[by_time]
-        inside = _tied(rows, times)
+        inside = _tied(clusters[by_time], times[by_time], ids)
         if inside is not None:
             canonical[inside[0]] = by_time[inside[1]]
         rank = np.flatnonzero(canonical != np.arange(len(canonical)))
         return (canonical[rank], rank) if len(rank) else None
-    inside = _tied(rows, times)
+    inside = _tied(clusters, times, ids)
     if inside is None:
         return None
     rank, position = inside
     differ = rank != position
-    return position[differ], rank[differ]
+    return (position[differ], rank[differ]) if differ.any() else None
 
 
 def _tied(
-    rows: NDArray[Any], times: NDArray[Any]
+    clusters: NDArray[Any], times: NDArray[Any], ids: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Return the spikes at equal times, and which come there if they are sorted by unit.
 
-    None where they are.
+    None where no times are equal.
     """
     import numpy as np
 
     first = np.flatnonzero(times[1:] == times[:-1])
-    if not len(first) or not bool((rows[first] > rows[first + 1]).any()):
+    if not len(first):
         return None
     mask = np.zeros(len(times), bool)
     mask[first] = mask[first + 1] = True
     tied = np.flatnonzero(mask)
+    rows = rows_of_spikes(clusters[tied], ids)
     starts = np.concatenate([[True], times[tied[1:]] != times[tied[:-1]]])
-    order = np.lexsort((rows[tied], np.cumsum(starts)))
+    order = np.lexsort((rows, np.cumsum(starts)))
     return tied, tied[order]

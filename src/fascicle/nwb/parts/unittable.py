@@ -12,7 +12,7 @@ from fascicle.nwb.parts.electrodes import loaded
 from fascicle.nwb.parts.insertions import build_groups, meta_of
 from fascicle.nwb.parts.probewise import Columns
 from fascicle.nwb.parts.sortings import files_of
-from fascicle.nwb.parts.spiketimes import Spikes, build_spikes, spikes_of
+from fascicle.nwb.parts.spiketimes import Spikes, build_spikes, settle, spikes_of
 from fascicle.nwb.parts.unitcolumns import ALONE, AT, UnitFilling
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _units_of(draft: Draft, entry: Entry, probe: ProbeFiles) -> Units:
         )
     out = Units(probe, np.concatenate([ids, extra]), n, arrays, measured, spikes)
     if spikes is not None:
-        spikes.ids = out.ids
+        settle(draft, spikes, out.ids)
     return out
 
 
