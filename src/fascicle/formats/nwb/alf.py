@@ -175,7 +175,7 @@ class AlfView(Spikes):
         if self.records is not None:
             from fascicle.formats.nwb.recorded import offer_of
 
-            return {r.dataset: offer_of(self, r.dataset, r.value) for r in self.records}
+            return {r.dataset: offer_of(None, r.dataset, r.value) for r in self.records}
         found = [offer for holder in mapping().objects.values() for offer in self._of(holder)]
         out: dict[str, Offer] = {}
         for offer in sorted(found, key=lambda offer: offer.path):

@@ -34,17 +34,19 @@ _TABULAR = frozenset({"unit", "channel", "row"})
 _MOST = 256 << 20
 
 
-def offer_of(view: AlfView, path: str, value: Value) -> Offer:
+def offer_of(view: AlfView | None, path: str, value: Value) -> Offer:
     """Return a recorded dataset as an offer: rules take it like those of the mapping.
 
     Parameters
     ----------
-    view : AlfView
+    view : AlfView or None
+        Where its probe is looked for; None where it is not asked for.
     path : str
         Of the dataset.
     value : Value
         Of the dataset, or of a column of it.
     """
+    probes = view.probes if view is not None and value.probe else ()
     name = PurePosixPath(path).name
     holder, _, rest = name.partition(".")
     attribute, _, extension = rest.partition(".")
@@ -60,7 +62,7 @@ def offer_of(view: AlfView, path: str, value: Value) -> Offer:
         Dataset(holder, attribute, (place,), extension=extension, rule=value.rule),
         place,
         value.at,
-        next((p for p in view.probes if p.label == value.probe), None) if value.probe else None,
+        next((probe for probe in probes if probe.label == value.probe), None),
         value,
     )
 
@@ -73,6 +75,7 @@ def value_of(view: AlfView, offer: Offer, value: Value) -> Any:
     BadFileError
         If the file has not what the record says.
     """
+    offer = offer_of(view, offer.path, value)
     extension = offer.path.rpartition(".")[2]
     if (beside := external(view, offer)) is not None:
         from fascicle.alf.path import ALFPath
@@ -397,7 +400,7 @@ def file_of(view: AlfView, offer: Offer) -> bytes | None:
     if value.rule in ("raw", "side_by_side") and extension in ("cbin", "bin"):
         raise ALFObjectNotFound(
             f"{offer.path} is in {view.file.name} as an array, and not as a file",
-            hint=f"session.read({offer.path!r}) reads what is indexed of it",
+            hint=f"session.read({offer.path!r}) reads what is indexed of it; name others to have files",
         )
     if extension not in KNOWN:
         values = value_of(view, offer, value)
