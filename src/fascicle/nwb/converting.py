@@ -268,7 +268,7 @@ def _write(part: Path, draft: Draft, timer: _Timer, progress: bool | None) -> No
     from fascicle.transfer.bars import make_bar
 
     total = sum(job.nbytes for job in draft.jobs)
-    name = draft.options.target.name if draft.options.target else part.name
+    name = _title(draft.options.target or part)
     with skeleton.create(part) as (h5, output):
         with timer("skeleton"):
             io = skeleton.write(draft.nwb, h5)
@@ -294,7 +294,7 @@ def _check(
     from fascicle.nwb.checking import run_checks
     from fascicle.transfer.bars import make_bar
 
-    options = {"total": report.sizes.get("source"), "desc": f"check {landing.target.name}"}
+    options = {"total": report.sizes.get("source"), "desc": f"check {_title(landing.target)}"}
     with timer("check"), make_bar(shown=_is_shown(progress), **options) as bar:
 
         def advance(n_bytes: int) -> None:
@@ -309,6 +309,11 @@ def _check(
             check=check,
             progress=advance,
         )
+
+
+def _title(path: Path) -> str:
+    """Return a name that leaves a bar some room."""
+    return path.name if len(path.name) <= 40 else f"{path.name[:39]}…"
 
 
 def _is_shown(progress: bool | None) -> bool:
