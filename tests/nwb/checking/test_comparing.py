@@ -144,6 +144,8 @@ def test_files_by_their_bytes(tmp_path: Path) -> None:
     other.write_bytes(values.tobytes())
     path = load_file(one)
     assert difference(path, other) == ""
+    assert difference(path, values.tobytes()) == ""
+    assert "11 bytes, not 24" in difference(path, b"other bytes")
     assert difference(path, values.reshape(3, 4)) == ""
     assert "at (0, 1)" in difference(path, np.zeros((3, 4), "<i2"))
     assert "12 bytes, not 24" in difference(path, np.zeros(6, "<i2"))

@@ -191,6 +191,8 @@ def _file(expected: str, found: Any) -> str:
     """Compare the bytes of a file with those of another, or of an array."""
     import numpy as np
 
+    if isinstance(found, bytes):
+        found = np.frombuffer(found, "u1")
     if isinstance(found, (str, os.PathLike)):
         other = os.fspath(found)
         if not os.path.exists(other):

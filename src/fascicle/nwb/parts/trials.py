@@ -51,8 +51,12 @@ def _choice_undone(attribute: str, words: Array) -> Array:
 
 
 def _choice_back(at: str, names: tuple[str, ...], dtype: str) -> Value:
+    import numpy as np
+
     spelled = mapping().dataset("trials.choice").spelled()
     words = {word: value for value, word in spelled.items()}
+    if np.dtype(dtype).kind == "f":
+        words[UNKNOWN] = float("nan")
     return Value("row", at, names, dtype=dtype, words=words)
 
 
