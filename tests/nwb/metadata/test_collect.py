@@ -227,6 +227,34 @@ def test_what_holds_for_many_sessions_stands_above(bare: Path) -> None:
     assert metadata.session["lab"] == "mylab"
 
 
+def test_what_one_session_has_does_not_stand_above(bare: Path) -> None:
+    above = bare / "mylab/session.yaml"
+    above.write_text("session: {start_time: 2023-10-19T10:02:11}\n")
+    with pytest.raises(MetadataError, match=r"session\.start_time: it is one session's"):
+        collect(bare)
+    above.write_text("number: 1\n")
+    with pytest.raises(MetadataError, match=r"session\.number"):
+        collect(bare)
+    above.unlink()
+    metadata = collect(bare)
+    metadata.session["timezone"] = "Asia/Tokyo"
+    metadata.source.update(eid="other", session="mylab/Subjects/other/2023-10-19/001")
+    metadata.write(above)  # a document that somebody wrote where the program ran
+    assert collect(bare).session["timezone"] is None
+
+
+def test_the_document_of_another_session_is_no_pattern(bare: Path) -> None:
+    metadata = collect(bare)
+    beside = session_of(bare) / "session.json"
+    metadata.source["eid"] = "what it is called elsewhere"
+    metadata.write(beside)
+    collect(bare)
+    metadata.source["session"] = "mylab/Subjects/other/2023-10-19/001"
+    metadata.write(beside)
+    with pytest.raises(MetadataError, match=r"document of session mylab/Subjects/other"):
+        collect(bare)
+
+
 def test_a_whole_document_may_lie_there(bare: Path) -> None:
     (session_of(bare) / "session.yaml").write_text(SAID)
     metadata = collect(bare)

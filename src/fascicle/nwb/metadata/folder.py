@@ -97,12 +97,49 @@ def add_said(found: Facts, files: Files) -> None:
     for path in _SAID:
         text = files.text(path)
         if text is not None:
-            _add_sections(found, mapping_of(text, kind_of(path), path), path)
+            given = mapping_of(text, kind_of(path), path)
+            _refuse_other(given, files, path)
+            _add_sections(found, given, path)
     for folder in files.above():
         for place in (folder / name for name in _SAID if "/" not in name):
             if place.is_file():
                 where = str(place)
-                _add_sections(found, mapping_of(_text(place), kind_of(place), where), where)
+                given = mapping_of(_text(place), kind_of(place), where)
+                if not _sources(given):  # the document of one session is of no other
+                    _refuse_single(given, where)
+                    _add_sections(found, given, where)
+
+
+def _sources(given: Mapping[str, Any]) -> list[str]:
+    """Return id and path of the session that a whole document is of."""
+    source = given.get("source")
+    said = [source.get(key) for key in ("eid", "session")] if isinstance(source, Mapping) else []
+    return [str(one) for one in said if one]
+
+
+def _refuse_other(given: Mapping[str, Any], files: Files, path: str) -> None:
+    """Refuse the document of another session, which somebody took as a pattern."""
+    session = files.source.session
+    tail = session.record.path.split("/")[-3:]  # the same session has other ids elsewhere
+    said = _sources(given)
+    if said and str(session.eid) not in said and all(one.split("/")[-3:] != tail for one in said):
+        raise MetadataError(
+            f"{path}: source: it is the document of session {said[-1]}, and stands beside the data "
+            f"of {session.record.path}",
+            hint="leave out the section source, and what that session alone has",
+        )
+
+
+def _refuse_single(given: Mapping[str, Any], path: str) -> None:
+    """Refuse facts that no two sessions share, where they would hold for many."""
+    section = given.get("session")
+    said = {*given, *(section if isinstance(section, Mapping) else ())}
+    for key in ("session_id", "identifier", "start_time", "end_time", "number", "url"):
+        if key in said:
+            raise MetadataError(
+                f"{path}: session.{key}: it is one session's, and the file stands above several",
+                hint="put it into the session's own folder",
+            )
 
 
 def _add_sections(found: Facts, given: Mapping[str, Any], path: str) -> None:
