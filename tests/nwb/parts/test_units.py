@@ -433,6 +433,23 @@ def test_what_is_switched_off_or_renamed_or_narrower(tmp_path: Path) -> None:
     }
 
 
+def test_types_that_numbers_do_not_fit_into(tmp_path: Path) -> None:
+    def times(entries: dict[str, Any]) -> None:
+        entries["units"].item("spike_times").dtype = "uint8"
+
+    files = spikes() | spikes(30, (0, 1), OTHER)
+    made = Converted(tmp_path / "times", files, edit=times)
+    made.check()
+    assert made.array("units/spike_times").dtype == np.float64
+    assert "float64 in NWB" in warned(made.report)[""][0]
+
+    def depths(entries: dict[str, Any]) -> None:
+        entries["units"].item("spike_distances_from_probe_tip_um").dtype = "uint8"
+
+    with pytest.raises(ConversionError, match="do not fit into uint8"):
+        Converted(tmp_path / "depths", files, edit=depths)
+
+
 def test_spike_times_switched_off(tmp_path: Path) -> None:
     def edit(entries: dict[str, Any]) -> None:
         for item in entries["units"].items:

@@ -186,7 +186,8 @@ class _Ragged:
     name: str
     factor: float
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    wide: np.dtype[Any]  # of the values of all its probes
+    dtype: np.dtype[Any]  # as it is written
     files: dict[str, SourceFile] = field(default_factory=dict)
     later: Later | None = None
 
@@ -196,9 +197,11 @@ class _Ragged:
 
         if values.shape[1:] != self.shape:
             return False
-        wide = np.result_type(self.dtype, values.dtype)
-        floats = self.dtype.kind == "f" and values.dtype.itemsize < 8
-        return wide.kind == self.dtype.kind or floats
+        if self.attribute == "times":
+            return True
+        both = np.result_type(self.wide, values.dtype)
+        floats = self.wide.kind == "f" and values.dtype.itemsize < 8
+        return both.kind == self.wide.kind or floats
 
 
 def build_spikes(draft: Draft, entry: Entry, units: Sequence[Units]) -> list[Any]:
@@ -258,6 +261,8 @@ def with_index(name: str, about: str, data: Any, ends: NDArray[np.int64]) -> lis
 
 def _columns(draft: Draft, entry: Entry, held: Sequence[Spikes]) -> list[_Ragged]:
     """Return the columns that are asked for, ``spike_times`` first."""
+    import numpy as np
+
     known = {d.attribute: d for d in mapping().objects["spikes"].datasets}
     items = {item.source: item for item in entry.wanted if item.source.startswith("spikes.")}
     out: list[_Ragged] = []
@@ -279,22 +284,26 @@ def _columns(draft: Draft, entry: Entry, held: Sequence[Spikes]) -> list[_Ragged
                     name = "spike_times"  # NWB's own name
                 factor = 1.0 if as_is or place is None else place.factor
                 shape = tuple(values.shape[1:])
-                column = _Ragged(item, attribute, name, factor, shape, values.dtype)
+                column = _Ragged(item, attribute, name, factor, shape, values.dtype, values.dtype)
                 out.append(column)
-            column.dtype = _written(column, values.dtype)
+            column.wide = np.result_type(column.wide, values.dtype)
             column.files[spikes.probe.label] = file
+    for column in out:
+        column.dtype = _written(draft, column)
     return out
 
 
-def _written(column: _Ragged, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the type of a column that takes values of one more type."""
+def _written(draft: Draft, column: _Ragged) -> np.dtype[Any]:
+    """Return the type that a column is written as."""
     import numpy as np
 
-    if column.item.dtype:
-        return np.dtype(column.item.dtype)
+    asked, wide = column.item.dtype, column.wide
     if column.attribute == "times":
+        if asked and np.dtype(asked) != np.float64:
+            draft.warn(f"spike_times are float64 in NWB: {asked} is not heeded")
         return np.dtype(np.float64)
-    wide = np.result_type(column.dtype, dtype)
+    if asked:
+        return np.dtype(asked)
     if wide.kind == "b":
         return np.dtype(np.uint8)
     return np.dtype(np.float64) if column.factor != 1.0 and wide.kind != "f" else wide
