@@ -225,7 +225,9 @@ def _place(
     from fascicle.nwb.naming import dandi_path
 
     path = Path(target).expanduser()
-    if path.is_dir() or os.fspath(target).endswith(("/", os.sep)) or not path.suffix:
+    with said(path):
+        is_folder = path.is_dir()
+    if is_folder or os.fspath(target).endswith(("/", os.sep)) or not path.suffix:
         return path / dandi_path(document, without=without)
     return path
 

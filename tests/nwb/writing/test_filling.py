@@ -231,6 +231,14 @@ def test_the_index_of_chunks_lies_in_front_of_them(nwbfile: Any, tmp_path: Path)
         assert np.array_equal(dataset[:], values)
 
 
+def test_any_hdf5_since_1_8_reads_it(nwbfile: Any, write: Write) -> None:
+    later = Later((100,), "f8")
+    series(nwbfile, "one", later)
+    path = write([job(later, np.ones(100))])
+    superblock = path.read_bytes()[:9]
+    assert superblock == b"\x89HDF\r\n\x1a\n\0"  # version 0, the first
+
+
 def test_chunks_of_a_large_array_are_of_whole_rows() -> None:
     assert Later((10_000_000,), "f8").chunks == (125_000,)
     assert Later((10, 3), "f4").chunks == (10, 3)

@@ -98,6 +98,12 @@ def test_a_file_in_place_of_the_folder_is_said(tmp_path: Path) -> None:
         land(tmp_path / "file" / "a.nwb")
 
 
+def test_a_name_that_is_too_long_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="too long"):
+        Landing(tmp_path / f"{'x' * 300}.nwb").__enter__()
+    assert names(tmp_path) == []
+
+
 def test_leftovers_of_the_dead_are_removed_and_no_others(tmp_path: Path) -> None:
     target = tmp_path / "a.nwb"
     program = (

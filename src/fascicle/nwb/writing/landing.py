@@ -21,6 +21,7 @@ STALE = 24 * 3600
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
+_NOT_HERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG)
 #: What some network file systems say of folders.
 _NO_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EACCES)
 
@@ -67,7 +68,9 @@ class Landing:
         ConversionError
             If there is a folder of that name.
         """
-        if self.target.is_dir():
+        with said(self.target):
+            is_folder = self.target.is_dir()
+        if is_folder:
             raise ConversionError(f"{self.target} is a folder", hint="name a file in it")
         if not self.overwrite and os.path.lexists(self.target):
             raise WouldReplace(
@@ -182,10 +185,10 @@ def said(target: Path) -> Iterator[None]:
                 f"no room on the disk for {target}: {os.strerror(number)}",
                 hint="free some, or convert to another disk; nothing was left behind",
             ) from error
-        if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        if number in _NOT_HERE:
             raise ConversionError(
                 f"{target} cannot be written: {os.strerror(number)}",
-                hint="name a folder that you may write to",
+                hint="name another target, in a folder that you may write to",
             ) from error
         raise
 
