@@ -216,6 +216,13 @@ def test_fields_of_the_session_may_stand_alone(bare: Path) -> None:
     assert metadata.session["notes"] == "a\nb"
 
 
+def test_the_folder_says_the_day_of_the_session(bare: Path) -> None:
+    (session_of(bare) / "session.yaml").write_text("subject: {date_of_birth: 2023-03-14}\n")
+    metadata = collect(bare)
+    assert metadata.session["start_time"] is None
+    assert metadata.subject["age"] == "P219D"
+
+
 def test_what_holds_for_many_sessions_stands_above(bare: Path) -> None:
     (bare / "session.yaml").write_text("timezone: Europe/London\nsubject: {species: rat}\n")
     (session_of(bare).parents[1] / "session.yaml").write_text("subject: {species: mouse, sex: M}\n")

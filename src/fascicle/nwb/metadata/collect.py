@@ -9,6 +9,8 @@ from fascicle.nwb.metadata.document import SessionMetadata
 from fascicle.nwb.metadata.gathering import Facts, texts
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from fascicle.archives.base import SessionName
     from fascicle.archives.session import OpenSession
     from fascicle.nwb.metadata.sources import Place
@@ -38,7 +40,7 @@ def collect_session(place: Place, session: OpenSession) -> SessionMetadata:
     folder.add_lab(found, files)
     folder.add_datasets(found, files)
     _add_record(found, session)
-    _settle(found, str(session.eid))
+    _settle(found, str(session.eid), session.date)
     _add_sortings(found, source)
     metadata = SessionMetadata(
         {
@@ -86,8 +88,16 @@ def _add_sortings(found: Facts, source: Any) -> None:
         found.of_probe(label, name=label, sorting=sorting, channels=channels)
 
 
-def _settle(found: Facts, eid: str) -> None:
-    """Put facts into the forms that NWB wants, and add what follows from them."""
+def _settle(found: Facts, eid: str, day: date | None = None) -> None:
+    """Put facts into the forms that NWB wants, and add what follows from them.
+
+    Parameters
+    ----------
+    found : Facts
+    eid : str
+    day : datetime.date, optional
+        Of the session by its folder, where nobody says when it began.
+    """
     session, subject = found.session, found.subject
     for key in ("experimenter", "keywords", "related_publications", "projects", "procedures"):
         if isinstance(session.get(key), str):
@@ -97,8 +107,9 @@ def _settle(found: Facts, eid: str) -> None:
     subject["species"] = facts.species_of(subject.get("species")) or subject.get("species")
     subject["sex"] = facts.sex_of(subject.get("sex")) or subject.get("sex")
     birth = facts.day_of(str(subject.get("date_of_birth") or ""))
-    if birth and began:
-        found.of_subject(age=facts.age_of(birth, began.date()))
+    day = began.date() if began else day
+    if birth and day:
+        found.of_subject(age=facts.age_of(birth, day))
     weight = facts.weight_at(began, found.weighings) if began else None
     found.of_subject(weight=weight or facts.weight_of(found.reference_weight))
     if isinstance(subject.get("weight"), int | float):
