@@ -103,6 +103,8 @@ class One(ConversionMixin, AggregatesMixin, InsertionsMixin, ServerMixin):
         return f"One ({'off' if self.offline else 'on'}line, {self.cache_dir})"
 
     def __del__(self) -> None:
+        if os is None:
+            return  # the interpreter ends, and has cleared this module already
         wanted = (os.environ.get("ONE_SAVE_ON_DELETE") or "").casefold() in ("1", "true")
         if wanted and self._is_open:
             self.save_cache()
