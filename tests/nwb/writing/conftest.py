@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +12,10 @@ from zoneinfo import ZoneInfo
 
 import h5py
 import pytest
+from tests.nwb.writing.sessions import RICH, SMALL
+
+from fascicle.demo import index_lab
+from fascicle.errors import ConversionWarning
 
 
 @pytest.fixture
@@ -44,3 +50,33 @@ def packed(h5: h5py.File) -> Callable[..., Any]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def lab(tiny_lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a lab of two sessions, one with all there is; tests must not change it."""
+    folder = tmp_path_factory.mktemp("converted") / "lab"
+    for session in (RICH, SMALL):
+        shutil.copytree(tiny_lab / session, folder / session)
+    for path in tiny_lab.glob("*.json"):
+        shutil.copy(path, folder)
+    index_lab(folder)
+    return folder
+
+
+@pytest.fixture
+def own(lab: Path, tmp_path: Path) -> Path:
+    """Return a copy of its small session, in a lab that a test may change."""
+    folder = tmp_path / "own"
+    shutil.copytree(lab / SMALL, folder / SMALL)
+    for path in lab.glob("*.json"):
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _said() -> Iterator[None]:
+    """Let warnings be: tests that want them ask for them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConversionWarning)
+        yield

@@ -1,18 +1,10 @@
-"""Whole conversions: where the file goes, what is refused, and what is left after a failure."""
+"""Whole conversions: where the file goes, what is refused, and what is said."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import resource
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from pynwb import NWBHDF5IO
+from tests.nwb.writing.sessions import RICH, SMALL, files, quick, session
 
 import fascicle
 from fascicle.demo import index_lab
@@ -28,59 +21,10 @@ from fascicle.errors import (
     ConversionError,
     ConversionWarning,
     MetadataError,
-    NotEnoughDisk,
     WouldReplace,
 )
 from fascicle.formats.nwb import records
 from fascicle.nwb import Report, SessionMetadata, convert
-
-RICH = "churchlandlab_ucla/Subjects/MFD_09/2023-10-19/001"
-SMALL = "zadorlab/Subjects/CSH_ZAD_003/2019-08-13/001"
-KILLED = Path(__file__).with_name("killed.py")
-
-
-@pytest.fixture(scope="module")
-def lab(tiny_lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a lab of two sessions, one with all there is; tests must not change it."""
-    folder = tmp_path_factory.mktemp("converted") / "lab"
-    for session in (RICH, SMALL):
-        shutil.copytree(tiny_lab / session, folder / session)
-    for path in tiny_lab.glob("*.json"):
-        shutil.copy(path, folder)
-    index_lab(folder)
-    return folder
-
-
-@pytest.fixture
-def own(lab: Path, tmp_path: Path) -> Path:
-    """Return a copy of its small session, in a lab that a test may change."""
-    folder = tmp_path / "own"
-    shutil.copytree(lab / SMALL, folder / SMALL)
-    for path in lab.glob("*.json"):
-        shutil.copy(path, folder)
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def _said() -> Iterator[None]:
-    """Let warnings be: tests that want them ask for them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConversionWarning)
-        yield
-
-
-def session(lab: Path, path: str = SMALL) -> Any:
-    found = [one for one in fascicle.find(archives=[lab]) if str(one.record.path) == path]
-    return found[0]
-
-
-def quick(lab: Path, target: Any, *, path: str = SMALL, **options: Any) -> Report:
-    return convert(session(lab, path), target, **{"check": False, "progress": False, **options})
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-
 
 # -- where it goes ---------------------------------------------------------------------------------
 
@@ -300,85 +244,6 @@ def test_an_essential_object_that_fails_refuses_the_session(lab: Path, tmp_path:
     assert "on: false" in caught.value.hint
     assert caught.value.report.error and not caught.value.report.ok
     assert files(tmp_path) == []
-
-
-# -- what is left after a failure ------------------------------------------------------------------
-
-
-def test_a_full_disk_is_an_error_and_leaves_nothing(lab: Path, tmp_path: Path) -> None:
-    """The system lets no file grow beyond a limit, as a full disk does not."""
-    one = session(lab, RICH)
-    document = SessionMetadata.from_archive(one.archive, one.eid)
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    for limit in (0, 10_000, 400_000, 1_200_000, 2_500_000):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
-        try:
-            with pytest.raises(NotEnoughDisk, match="no room on the disk"):
-                convert(document, tmp_path / "a.nwb", archive=lab, check=False, progress=False)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, old)
-        assert files(tmp_path) == []
-    assert not [fd for fd in os.listdir("/proc/self/fd") if "a.nwb" in _where(fd)]
-
-
-def _where(fd: str) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}")
-    except FileNotFoundError:
-        return ""
-
-
-def test_an_interrupt_leaves_nothing(lab: Path, tmp_path: Path) -> None:
-    program = (
-        "import sys, fascicle, warnings\n"
-        "warnings.simplefilter('ignore')\n"
-        "from fascicle.nwb import convert\n"
-        "print('begins', flush=True)\n"
-        "convert(sys.argv[2], sys.argv[3], archive=sys.argv[1], progress=False)"
-    )
-    eid = str(session(lab, RICH).eid)
-    for wait in (0.3, 1.0, 1.5):
-        args = [sys.executable, "-c", program, str(lab), eid, str(tmp_path / "a.nwb")]
-        with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
-            assert run.stdout is not None and run.stdout.readline() == b"begins\n"
-            time.sleep(wait)
-            run.send_signal(signal.SIGINT)
-            assert run.stderr is not None
-            said = run.stderr.read().decode()
-        assert "KeyboardInterrupt" in said if run.returncode else wait > 0.3, said
-        if run.returncode:
-            assert files(tmp_path) == []
-        else:  # a fast machine was done by then
-            (tmp_path / "a.nwb").unlink()
-            (tmp_path / "a.report.json").unlink()
-
-
-def killed(lab: Path, folder: Path, n: int, seed: int) -> list[dict[str, Any]]:
-    eid = str(session(lab, RICH).eid)
-    args = [sys.executable, str(KILLED), str(lab), eid, str(folder), str(n), str(seed)]
-    run = subprocess.run(args, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    rows = [json.loads(line) for line in run.stdout.splitlines()]
-    assert len(rows) == n
-    for row in rows:
-        assert row["killed"] or row["code"] == 0, run.stderr
-        assert row["there"] == row["whole"], row
-        assert row["there"] or row["killed"], row
-        assert row["parts"] <= 2  # the file and its report; those of runs before are removed
-    assert {"session.nwb", "session.report.json"} <= set(os.listdir(folder))
-    assert [name for name in os.listdir(folder) if name.endswith(".part")] == []
-    return rows
-
-
-def test_killed_processes_leave_no_half_file(lab: Path, tmp_path: Path) -> None:
-    killed(lab, tmp_path, 3, seed=1)
-
-
-@pytest.mark.long
-def test_processes_killed_at_fifty_moments_leave_no_half_file(lab: Path, tmp_path: Path) -> None:
-    rows = killed(lab, tmp_path, 50, seed=2)
-    assert sum(row["killed"] for row in rows) > 20
-    assert sum(row["parts"] for row in rows) > 3
 
 
 # -- what it shows ---------------------------------------------------------------------------------
