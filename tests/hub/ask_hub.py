@@ -23,7 +23,7 @@ from types import SimpleNamespace
 from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "one"))
-from probe import plain
+from probe import hash_in_little_memory, plain
 
 MODULES = {
     "one": {
@@ -84,17 +84,16 @@ def main():
     names = {"m": modules, "UUID": UUID, "datetime": datetime, "Path": Path, "home": home}
     names |= {"s": SimpleNamespace(), "url": task["url"], "f": SimpleNamespace(**task["facts"])}
     if which == "one":
+        hash_in_little_memory()
         getpass.getpass = lambda *_, **__: task["token"]
         exec("\n".join(task["setup"]), {})
     login = {"base_url": task["url"], "username": task["user"], "password": task["password"]}
     one = modules.api.ONE(**login, silent=True)
     names |= {"one": one, "alyx": one.alyx, "login": login}
     root = str(one.cache_dir)
-    found = []
-    for name, code in task["questions"]:
-        found.append({"name": name, **answer(code, names, root)})
-        with open(task["out"], "w") as stream:  # what was answered until a process died
-            json.dump(found, stream)
+    with open(task["out"], "w", buffering=1) as stream:  # by lines: what was answered until it died
+        for name, code in task["questions"]:
+            print(json.dumps({"name": name, **answer(code, names, root)}), file=stream)
 
 
 if __name__ == "__main__":

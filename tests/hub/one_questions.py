@@ -444,6 +444,9 @@ BODIES: dict[str, tuple[str, str, str]] = {
     "weighings": ("{'subject': f.subject, 'weight': 20.5}", "", "url"),
 }
 
+#: Endpoints with so many rows that a thousand pages of three would be asked for.
+_MANY = {"brain-regions", "channels", "datasets", "files"}
+
 
 def endpoint_questions(actions: dict[str, set[str]]) -> list[Question]:
     """Return questions about every endpoint and action that a hub's schema names."""
@@ -454,7 +457,8 @@ def endpoint_questions(actions: dict[str, set[str]]) -> list[Question]:
         out.append((name, "s.it = None"))
         if "list" in has:
             out.append((name, f"{ask}'list', no_cache=True)[:60]"))
-            out.append((name, f"list({ask}'list', limit=3))[:7]"))
+            limit = 300 if name in _MANY else 3
+            out.append((name, f"list({ask}'list', limit={limit}))[:7]"))
         make, change, key = BODIES.get(name, ("", "", "id"))
         if "list" in has and "read" in has:
             keys = "('id', 'name', 'nickname', 'username', 'url')"

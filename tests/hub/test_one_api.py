@@ -86,9 +86,11 @@ def actions_of(schema: dict[str, Any]) -> dict[str, set[str]]:
 class Twins:
     """Hubs with one state, each served in its turn at one address."""
 
-    def __init__(self, lab: Path, folder: Path, postgres: PostgresServer | None) -> None:
-        self.lab, self.folder, self.postgres = lab, folder, postgres
-        self.hub = HubServer(lab, state=folder / "first", database=self._database("first"))
+    def __init__(self, made: HubServer, folder: Path, postgres: PostgresServer | None) -> None:
+        self.lab, self.folder, self.postgres = made.folder, folder, postgres
+        like = None if postgres else made
+        database = self._database("first")
+        self.hub = HubServer(self.lab, state=folder / "first", database=database, like=like)
         with self.hub as hub:
             world = World(hub)
             self.facts = world.facts()
@@ -113,7 +115,7 @@ class Twins:
 
 def setup_lines(said: str) -> list[str]:
     """Return the lines that a hub prints for ONE-api."""
-    _, _, rest = said.partition("ONE-api, once:\n")
+    rest = said.rpartition("ONE-api, once:\n")[2]  # of the last start
     block, _, _ = rest.partition("\n\n")
     return [line.strip() for line in block.splitlines()]
 
@@ -144,8 +146,7 @@ def run(
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
     text = (home / "answers.json").read_text().replace(str(home), "HOME")
-    answers: list[dict[str, Any]] = json.loads(_NOW.sub("<now>", text))
-    return answers
+    return [json.loads(line) for line in _NOW.sub("<now>", text).splitlines()]
 
 
 def same(theirs: dict[str, Any], ours: dict[str, Any], common: set[str]) -> bool:
@@ -172,10 +173,10 @@ def _numbered(answer: dict[str, Any], common: set[str]) -> str:
     scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
 )
 def twins(
-    request: pytest.FixtureRequest, hub_lab: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, made_hub: HubServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Twins]:
     server = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    yield Twins(hub_lab, tmp_path_factory.mktemp("twins"), server)
+    yield Twins(made_hub, tmp_path_factory.mktemp("twins"), server)
 
 
 @pytest.fixture(scope="module")

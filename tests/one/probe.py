@@ -60,6 +60,13 @@ def plain(value, root):
     return repr(value)
 
 
+def hash_in_little_memory():
+    """Let ONE-api read files by the mebibyte to hash them; with its 256 each file takes 0.1 s."""
+    hashfile = importlib.import_module("iblutil.io.hashfile")
+    assert hashfile.BUF_SIZE == 2**28
+    hashfile.BUF_SIZE = 2**20
+
+
 def answer(one, eids, question, root):
     """Return the answer to a question, or the classes of the error that it raised."""
     try:
@@ -82,6 +89,8 @@ def ask(module, folder, questions, **kwargs):
 
 def main():
     module, folder, questions = sys.argv[1:]
+    if module == "one.api":
+        hash_in_little_memory()
     with open(questions) as file:
         asked = json.load(file)
     json.dump(ask(module, folder, asked), sys.stdout)
