@@ -83,6 +83,14 @@ if TYPE_CHECKING:
     help="Write what became of each session to FILE: .csv, .html or .json.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, session by session.")
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, given: _print_schema(ctx) if given else None,
+    help="Print the JSON Schema of metadata documents.",
+)
 @debug_option
 @click.pass_context
 def convert(
@@ -152,6 +160,13 @@ def convert(
     _print(done, as_json=as_json)
     if not done.ok:
         ctx.exit(FAILED)
+
+
+def _print_schema(ctx: click.Context) -> None:
+    from fascicle.nwb.metadata import schema
+
+    output.as_json(schema())
+    ctx.exit()
 
 
 def _sessions(

@@ -70,10 +70,15 @@ def compare(
     anew = Source(source.session)
     held = {one.path: one for one in source.files}
     check = Check("readback")
-    with NwbFile(file, name=name, max_claim=None) as opened:
-        records = AlfView(opened).records
-    if records is None:
-        check.findings.append(Finding("mismatch", "", "the file does not say what it was made of"))
+    try:
+        with NwbFile(file, name=name, max_claim=None) as opened:
+            records = AlfView(opened).records
+    except FascicleError as error:
+        check.findings.append(Finding("mismatch", "", _first(error)))
+        return check
+    if not records:
+        text = "the file says of no dataset of the session where it is"
+        check.findings.append(Finding("mismatch", "", text))
         return check
     narrowed = _narrowed(metadata)
     seen: set[str] = set()
@@ -82,10 +87,6 @@ def compare(
         with NwbFile(file, name=name, max_claim=None) as opened:
             view = AlfView(opened)
             for record in some:
-                if record.dataset in seen:
-                    text = "the file says twice where it is"
-                    check.findings.append(Finding("mismatch", record.dataset, text))
-                    continue
                 seen.add(record.dataset)
                 one = held.get(record.dataset)
                 text = _wrong(record, one, view, anew, narrowed, beside or {})

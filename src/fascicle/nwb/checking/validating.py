@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 from fascicle.nwb.checking.results import Check, Finding
 
@@ -32,6 +33,37 @@ def validate(file: Path) -> Check:
     ]
     # Others, such as hdmf-common, are part of the core's own schema.
     with h5py.File(file, "r") as h5:
+        findings += _columns(h5)
         more = sorted(name for name in h5.get("specifications", ()) if name.startswith("ndx-"))
     said = f"against the NWB schema{''.join(f', {name}' for name in more)}"
     return Check("validate", findings, len(more) + 1, said)
+
+
+def _columns(h5: Any) -> list[Finding]:
+    """Find tables that do not list their columns, which no validator looks at."""
+    import h5py
+
+    found: list[Finding] = []
+
+    def look(name: str, item: Any) -> None:
+        if not isinstance(item, h5py.Group) or "colnames" not in item.attrs:
+            return
+        listed = set(map(_text, item.attrs["colnames"]))
+        held = {
+            column
+            for column, one in item.items()
+            if column != "id"
+            and isinstance(one, h5py.Dataset)
+            and _text(one.attrs.get("neurodata_type")) not in ("VectorIndex", "")
+        }
+        if listed != held:
+            wrong = ", ".join(sorted(listed ^ held))
+            text = f"its colnames and its columns differ: {wrong}"
+            found.append(Finding("invalid", f"/{name}", text))
+
+    h5.visititems(look)
+    return found
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value or "")

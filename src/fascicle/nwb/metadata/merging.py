@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import MetadataError, nearest
@@ -22,16 +21,12 @@ def is_of_one(place: str | os.PathLike[str]) -> bool:
 
     Raises
     ------
-    BadFileError, FileNotFoundError
+    MetadataError
         If it cannot be read.
     """
-    return bool(_session_of(_read(place)))
+    from fascicle.nwb.metadata.files import read_file
 
-
-def _read(place: str | os.PathLike[str]) -> Any:
-    from fascicle.load import load_file
-
-    return load_file(Path(place))
+    return bool(_session_of(read_file(place)))
 
 
 def _session_of(given: Any) -> str:
@@ -52,16 +47,11 @@ def read_common(place: str | os.PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     MetadataError
-        If it is the document of one session, or has other sections.
-    BadFileError
-        If it cannot be read.
+        If it cannot be read, is the document of one session, or has other sections.
     """
-    given = _read(place)
-    if not isinstance(given, Mapping):
-        raise MetadataError(
-            f"{place} is no metadata document: it begins with {type(given).__name__}",
-            hint="write sections, e.g. `session: {institution: …}`",
-        )
+    from fascicle.nwb.metadata.files import read_file
+
+    given = read_file(place)
     if eid := _session_of(given):
         raise MetadataError(
             f"{place} is the document of session {eid}, and no other's",
