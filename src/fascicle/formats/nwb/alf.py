@@ -92,7 +92,7 @@ class AlfView(Spikes):
     def __init__(self, file: NwbFile) -> None:
         self.file = file
         self._members: dict[str, frozenset[str]] = {}
-        self._order: tuple[str, NDArray[np.intp] | None] | None = None
+        self._order: tuple[str, NDArray[np.intp] | None, NDArray[Any]] | None = None
 
     # -- what there is ---------------------------------------------------------------------------
 
@@ -400,7 +400,7 @@ class AlfView(Spikes):
         of, probe = offer.holder.of, offer.probe
         if of == "spike":
             assert probe is not None
-            values = self.ordered(self.spikes(name, probe), probe)
+            values = self.in_order(name, probe)
         elif of in ("unit", "channel"):
             assert probe is not None
             rows = probe.units if of == "unit" else probe.electrodes

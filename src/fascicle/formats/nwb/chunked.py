@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fascicle.formats.nwb.claims import Facts
 
 #: Bytes from which on it is worth it; what is smaller libhdf5 unpacks once, and keeps.
-_WORTH = 4 << 20
+_WORTH = 1 << 20
 _DEFLATE, _SHUFFLE = 1, 2
 
 

@@ -131,7 +131,7 @@ def fetched(view: AlfView, offer: Offer, value: Value, name: str) -> Any:
     if value.of == "spike":
         probe = _owner(view, offer, value)
         assert probe is not None
-        found = view.ordered(view.spikes(name, probe), probe)
+        found = view.in_order(name, probe)
     elif value.of in _TABULAR:
         found = _cells(view, offer, value, name)
     elif value.of == "sample" and name == "timestamps":

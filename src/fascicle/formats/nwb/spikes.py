@@ -28,7 +28,7 @@ class Spikes:
     """
 
     file: NwbFile
-    _order: tuple[str, NDArray[np.intp] | None] | None
+    _order: tuple[str, NDArray[np.intp] | None, NDArray[Any]] | None
 
     if TYPE_CHECKING:  # what AlfView is beside
 
@@ -121,16 +121,28 @@ class Spikes:
 
     def order(self, probe: Probe) -> NDArray[np.intp] | None:
         """Return the canonical order of a probe's spikes; None where they stand in it."""
+        return self._sorted(probe)[0]
+
+    def _sorted(self, probe: Probe) -> tuple[NDArray[np.intp] | None, NDArray[Any]]:
+        """Return the canonical order and the times in it; kept of one probe, for both are large."""
         import numpy as np
 
         from fascicle.formats.nwb.sorting import stable_order
 
         if self._order is None or self._order[0] != probe.label:
             times = self.spikes("spike_times", probe)
-            rising = bool(np.all(times[1:] >= times[:-1]))
-            order = None if rising else stable_order(times)
-            self._order = probe.label, order  # of one probe, since it is as large as the spikes
-        return self._order[1]
+            order = None
+            if not np.all(times[1:] >= times[:-1]):
+                order = stable_order(times)
+                times = np.take(times, order, mode="clip")
+            self._order = probe.label, order, times
+        return self._order[1], self._order[2]
+
+    def in_order(self, column: str, probe: Probe) -> Any:
+        """Return a ragged column of a probe's units in the order of ALF: see `ordered`."""
+        if column != "spike_times":
+            return self.ordered(self.spikes(column, probe), probe)
+        return self._put_back(self._sorted(probe)[1].copy(), probe)
 
     def ordered(self, values: Any, probe: Probe) -> Any:
         """Return values of a probe's spikes, one unit after the other, in the order of ALF.
@@ -147,6 +159,10 @@ class Spikes:
         order = self.order(probe)
         if order is not None:
             values = np.take(values, order, axis=0, mode="clip")  # faster: none is out of bounds
+        return self._put_back(values, probe)
+
+    def _put_back(self, values: Any, probe: Probe) -> Any:
+        """Return values that are in the canonical order in the order of ALF."""
         moved = self._moved(probe)
         if moved is not None:
             values[moved[0]] = values[moved[1]]  # read or made for this call: it is ours

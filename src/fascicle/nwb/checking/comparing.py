@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-#: Bytes of an array that are compared at a time, so that of a recording of any length little is
-#: in memory.
-BLOCK = 16 << 20
+#: Bytes of an array in memory that are compared at a time: little enough for the processor's cache.
+BLOCK = 1 << 20
+#: The same of arrays that are unpacked as they are indexed, in chunks of some megabytes: so that of
+#: a recording of any length little is in memory.
+UNPACKED = 16 << 20
 
-#: How far values that were scaled may be off, relative to the larger one, by their bytes.
+#: How far values that were scaled may be off, relative to what they should be, by their bytes.
 TOLERANCES = {8: 1e-12, 4: 1e-6, 2: 2e-3}
 
 
@@ -31,8 +33,8 @@ def difference(
         As `fascicle.load.load_file` returns it.
     found : object
     rtol : float
-        How far numbers with a fraction may be off, relative to the larger; 0 for not at all. NaN is
-        like NaN.
+        How far numbers with a fraction may be off, relative to what they should be; 0 for not at
+        all. NaN is like NaN.
     columns : mapping, optional
         The same for columns of a table that have one of their own.
 
@@ -81,7 +83,8 @@ def array_difference(expected: Any, found: Any, *, rtol: float = 0.0) -> str:
         one, other = np.asarray(expected).reshape(1), np.asarray(found).reshape(1)
         return "" if _same(one, other, rtol).all() else f"it is {other[0]!r}, not {one[0]!r}"
     per_row = max(math.prod(expected.shape[1:]) * np.dtype(expected.dtype).itemsize, 1)
-    step = max(1, BLOCK // per_row)
+    held = isinstance(expected, np.ndarray) and isinstance(found, np.ndarray)
+    step = max(1, (BLOCK if held else UNPACKED) // per_row)
     if chunk := int(getattr(expected, "chunk_length", 0)):  # of a recording, unpacked as a whole
         step = max(1, step // chunk) * chunk
     n_bad, first = 0, ""
@@ -121,11 +124,16 @@ def _near(one: NDArray[Any], other: NDArray[Any], rtol: float) -> NDArray[Any]:
     import numpy as np
 
     tiny = float(np.finfo(one.dtype).tiny)  # below it numbers lose digits
-    wide, wider = one.astype("f8"), other.astype("f8")
+    wide, wider = (values.astype("f8", copy=False) for values in (one, other))
     with np.errstate(invalid="ignore", over="ignore"):
-        off = np.abs(wide - wider)
-        most = rtol * np.maximum(np.abs(wide), np.abs(wider)) + tiny
-        near: NDArray[Any] = (off <= most) & np.isfinite(wide) & np.isfinite(wider)
+        off = wide - wider
+        np.abs(off, out=off)
+        most = np.abs(wide)
+        most *= rtol
+        most += tiny
+        near: NDArray[Any] = off <= most
+        near &= np.isfinite(wide)
+        near &= np.isfinite(wider)
     return near
 
 
