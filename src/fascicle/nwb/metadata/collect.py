@@ -78,9 +78,12 @@ def _add_record(found: Facts, session: OpenSession) -> None:
 def _add_sortings(found: Facts, source: Any) -> None:
     """Say in which collection the spikes and channels of each probe are."""
     from fascicle.analysis.probes import sortings
+    from fascicle.nwb.parts.sortings import ONLY, labels_of
 
     chosen = {probe: options[0] for probe, options in sortings(source.session).items() if probe}
-    for label, collections in source.probes.items():
+    for label, collections in labels_of(source).items():
+        if label == ONLY and label not in source.probes:
+            continue  # nobody says that it is one
         sorting = chosen[label].collection if label in chosen else None
         homes = [file.collection for file in source.files if file.object == "channels"]
         channels = sorting if sorting in homes else None

@@ -51,5 +51,22 @@ def offer_all(source: Source, document: Mapping[str, Any]) -> list[Entry]:
     """
     entries: list[Entry] = []
     for name in PARTS:
-        entries += part(name).offer(source, {**document, "objects": list(entries)})
+        offered = part(name).offer(source, {**document, "objects": list(entries)})
+        for entry in offered:
+            _tell_apart(entry)
+        entries += offered
     return entries
+
+
+def _tell_apart(entry: Entry) -> None:
+    """Give each item a name of its own: a table of ALF may have columns that NWB's has, too."""
+    names: set[str] = set()
+    for item in entry.items:
+        if item.name in names:
+            holder = item.source.partition(":")[0].rpartition(".")[2]
+            stem = name = f"{item.name}_of_{holder or 'another'}"
+            k = 2
+            while name in names:
+                name, k = f"{stem}_{k}", k + 1
+            item.name = name
+        names.add(item.name)

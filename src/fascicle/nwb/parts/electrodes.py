@@ -342,7 +342,9 @@ class _Filling:
         """Say where a dataset is, in a column of its own where the standard ones cannot tell it."""
         key = f"{name}.{attribute}"
         item = self.sources.get(key)
-        other = self.sources.get(f"electrodeSites.{attribute}") if name == "channels" else None
+        # One column is of all probes, and some have traced sites where others have channels.
+        twin = "electrodeSites" if name == "channels" else "channels"
+        other = self.sources.get(f"{twin}.{attribute}")
         if item is None and other is None:
             self.draft.skip(file, OFF)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 #: The label of the probe of spikes that lie in no probe's collection.
 ONLY = "probe00"
+#: Folders that are named after what sorted the spikes.
+_SORTER = re.compile(r"(?:py|ibl|[a-z]*_)?(?:kilosort|ks\d|sort)|spyking|mountain|tridesclous")
 #: Objects of a sorting: they belong to the collection that is chosen, and not to another.
 SORTED = ("spikes", "clusters", "templates", "channels", "waveforms")
 
@@ -67,15 +70,30 @@ def probes_of(source: Source, said: Sequence[Mapping[str, Any]]) -> list[ProbeFi
 
 
 def labels_of(source: Source) -> dict[str, list[str]]:
-    """Return the label of each probe that the datasets name to its collections, sorted."""
+    """Return the label of each probe that the datasets name to its collections, sorted.
+
+    A folder of spikes is a probe, whatever it is called (``alf/imec0``); spikes that lie in no
+    folder of their own are those of the only one.
+    """
     found = dict(source.probes)
-    loose = sorted(
-        {f.collection for f in source.find("spikes", "clusters") if not f.probe}
-        | {f.collection for f in source.find("spikes", "times") if not f.probe}
-    )
-    if loose and ONLY not in found:
-        found[ONLY] = loose
+    loose: dict[str, set[str]] = {}
+    for name in ("clusters", "times"):
+        for file in source.find("spikes", name):
+            if not file.probe:
+                loose.setdefault(_folder(file.collection) or ONLY, set()).add(file.collection)
+    for label, collections in loose.items():
+        if label in found:
+            continue
+        beside = {f.collection for f in source.files if _folder(f.collection) == label}
+        found[label] = sorted(collections | beside)
     return dict(sorted(found.items()))
+
+
+def _folder(collection: str) -> str:
+    """Return the folder of ``alf`` that a collection is in; empty for none, and for a sorter's."""
+    _, _, within = collection.partition("/")
+    name = within.partition("/")[0]
+    return "" if _SORTER.match(name) else name
 
 
 def _probe(source: Source, label: str, facts: Mapping[str, Any]) -> ProbeFiles:

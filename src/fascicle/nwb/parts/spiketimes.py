@@ -11,6 +11,7 @@ from fascicle.formats.nwb.mapping import column_of, mapping
 from fascicle.formats.nwb.records import Value
 from fascicle.nwb.parts import trains
 from fascicle.nwb.parts.electrodes import OFF
+from fascicle.nwb.parts.metrics import keep_file
 from fascicle.nwb.parts.sortings import files_of
 from fascicle.nwb.writing.later import Blocks, Later
 
@@ -436,27 +437,24 @@ def _say(draft: Draft, entry: Entry, spikes: Spikes, ragged: Sequence[_Ragged]) 
         _keep_all(draft, spikes, mine)
         return
     for column in mine.values():
-        file = column.files[label]
-        dtype = draft.source.load(file, keep=False).dtype.str
-        value = Value("spike", AT, (column.name,), probe=label, factor=column.factor, dtype=dtype)
-        draft.took(file, value)
+        value = Value("spike", AT, (column.name,), probe=label, factor=column.factor)
+        _took(draft, column.files[label], value)
     if "times" not in mine:
         draft.skip(spikes.clusters, OFF)
         return
-    dtype = draft.source.load(spikes.clusters, keep=False).dtype.str
     plain = np.array_equal(spikes.ids, np.arange(len(spikes.ids)))
-    draft.took(
-        spikes.clusters,
-        Value(
-            "spike",
-            AT,
-            ("spike_times",),
-            "unit_of_spike",
-            label,
-            dtype=dtype,
-            options={} if plain else {"ids": id_column(entry)},
-        ),
-    )
+    options = {} if plain else {"ids": id_column(entry)}
+    value = Value("spike", AT, ("spike_times",), "unit_of_spike", label, options=options)
+    _took(draft, spikes.clusters, value)
+
+
+def _took(draft: Draft, file: SourceFile, value: Value) -> None:
+    """Say how a dataset is given back; of a table, trains do not tell all."""
+    held = draft.source.load(file, keep=False)
+    if hasattr(held, "to_frame"):
+        keep_file(draft, file, value.probe)
+    else:
+        draft.took(file, replace(value, dtype=held.dtype.str))
 
 
 def id_column(entry: Entry) -> str:

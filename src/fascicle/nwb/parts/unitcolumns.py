@@ -103,7 +103,10 @@ class UnitFilling:
         factor = 1.0
         if dataset is not None and place is not None and item.unit != dataset.unit:
             factor = place.factor
-        name = self._add(units, item.name, values, _described(item), item.dtype, factor)
+        wanted = item.name
+        if values.dtype.kind not in "fiu" and factor != 1.0:  # texts have no unit
+            wanted, factor = f"clusters_{column_of(key.partition('.')[2])}", 1.0
+        name = self._add(units, wanted, values, _described(item), item.dtype, factor)
         held = self.draft.source.load(file)
         if not hasattr(held, "to_frame"):
             self._took(units, file, self._value(units, name, values, factor=factor))
