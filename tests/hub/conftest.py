@@ -10,7 +10,9 @@ In this process Django is configured once, for one kind of database: SQLite, or 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +79,37 @@ def any_hub(request: pytest.FixtureRequest) -> HubServer:
     return server
 
 
+@pytest.fixture(scope="session")
+def first_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the state of a hub after the first start, without recordings, for others to copy."""
+    folder = tmp_path_factory.mktemp("first")
+    hub = HubServer(folder / "lab", state=folder / "state")
+    hub.folder.mkdir()
+    hub.state.mkdir()
+    hub.run(
+        "from fascicle.hub.setup import current, first_start, migrate\n"
+        "migrate(current()); first_start(current())\n"
+    )
+    return hub.state
+
+
 @pytest.fixture
-def make_hub(hub_lab: Path, made_hub: HubServer) -> Iterator[Callable[..., HubServer]]:
+def make_hub(hub_lab: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., HubServer]]:
     """Return a function that makes a hub for one test; its arguments are those of `HubServer`.
 
-    One of the synthetic lab on SQLite begins like one that was started before.
+    On SQLite, one of the synthetic lab begins like one that was started before, and one of
+    another folder with tables that have their first rows; with ``like=None`` there is nothing.
     """
     made: list[HubServer] = []
 
     def make(folder: Path = hub_lab, **options: Any) -> HubServer:
-        if folder == hub_lab and not {"database", "users", "like"} & set(options):
-            options["like"] = made_hub
+        afresh = bool({"database", "users", "like"} & set(options))
+        if folder == hub_lab and not afresh:
+            options["like"] = request.getfixturevalue("made_hub")
         made.append(HubServer(folder, **options))
+        if folder != hub_lab and not afresh:
+            state = request.getfixturevalue("first_state")
+            shutil.copytree(state, made[-1].state, dirs_exist_ok=True)
         return made[-1]
 
     yield make
@@ -102,27 +123,41 @@ def make_hub(hub_lab: Path, made_hub: HubServer) -> Iterator[Callable[..., HubSe
 class Databases:
     """Two databases of one process: one as it is after the first start, one with the lab."""
 
-    def __init__(self, config: Any, names: dict[str, str]) -> None:
+    def __init__(self, config: Any, names: dict[str, str], copy: Callable[[str, str], Any]) -> None:
         self.config = config
         self.names = names
         self.made: set[str] = set()
+        self.copy = copy
 
     def use(self, name: str) -> None:
         """Let queries go to one of them from now on; it is made when it is first used."""
-        from django.db import connection
+        if name not in self.made:
+            self._make(name)
+            self.made.add(name)
+        self._go(name)
 
-        from fascicle.hub.setup import first_start, migrate
+    def _go(self, name: str) -> None:
+        from django.db import connection
 
         connection.close()
         connection.settings_dict["NAME"] = self.names[name]
-        if name not in self.made:
+
+    def _make(self, name: str) -> None:
+        from django.db import connection
+
+        from fascicle.hub.importing.folder import import_folder
+        from fascicle.hub.setup import first_start, migrate
+
+        if name == "empty":
+            self._go(name)
             migrate(self.config)
             first_start(self.config)
-            if name == "lab":
-                from fascicle.hub.importing.folder import import_folder
-
-                import_folder(self.config)
-            self.made.add(name)
+        else:
+            self.use("empty")
+            connection.close()
+            self.copy(self.names["empty"], self.names[name])
+            self._go(name)
+            import_folder(self.config)
 
 
 @pytest.fixture(scope="session")
@@ -135,14 +170,19 @@ def _databases(
     state = tmp_path_factory.mktemp("hub")
     given: dict[str, Any] = {"state": state}
     names = {"empty": str(state / "hub.sqlite3"), "lab": str(state / "lab.sqlite3")}
+    copy: Callable[[str, str], Any] = shutil.copyfile
     if ON_POSTGRES:
         server: PostgresServer = request.getfixturevalue("postgres")
         given["database"] = server.make_database("empty")
-        server.make_database("lab")
         names = {"empty": "empty", "lab": "lab"}
+        copy = partial(_copy_on, server)
     config = load_config(hub_lab, **given)
     prepare(config)
-    return Databases(config, names)
+    return Databases(config, names, copy)
+
+
+def _copy_on(server: PostgresServer, name: str, to: str) -> None:
+    server.make_database(to, template=name)
 
 
 def _rolled_back(databases: Databases, name: str) -> Iterator[Any]:

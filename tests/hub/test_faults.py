@@ -135,11 +135,11 @@ def test_a_hub_killed_at_its_first_start_starts_again(
 ) -> None:
     whole = None
     for milliseconds in moments:
-        hub = make_hub(state=tmp_path / "state")
+        hub = make_hub(state=tmp_path / "state", like=None)
         with contextlib.suppress(ServerError):
             hub.start(wait=milliseconds / 1000)
         hub.kill()
-    hub = make_hub(state=tmp_path / "state")
+    hub = make_hub(state=tmp_path / "state", like=None)
     with hub:
         whole = hub.get("/sessions", token=hub.token("test_user")).json["count"]
     with make_hub() as fresh:

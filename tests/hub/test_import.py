@@ -332,42 +332,37 @@ os.access = lambda path, mode: access(path, mode) and str(path) != str(config.fo
     assert not (folder / "sessions.pqt").exists()
 
 
-def test_passwords_where_others_reach_the_hub(tmp_path: Path) -> None:
-    folder = make_lab(tmp_path / "lab", size="tiny")
-    hub = HubServer(folder)
-    hub.state.mkdir(parents=True, exist_ok=True)
+def test_passwords_where_others_reach_the_hub(
+    demo: tuple[Path, HubServer, Any], tmp_path: Path, make_hub: Callable[..., HubServer]
+) -> None:
+    folder = Path(shutil.copytree(demo[0], tmp_path / "lab"))
+    hub = make_hub(folder)
     (hub.state / "hub.toml").write_text('public_url = "https://hub.example.org"\n')
-    try:
-        found = hub.run(
-            FIRST
-            + """
+    found = hub.run(
+        FIRST
+        + """
 user = LabMember.objects.get(username="intbrainlab")
 result = [report["logins"], user.check_password("international")]
 """
-        )
-    finally:
-        hub.stop()
+    )
     assert found[1] is False
     assert "international" not in found[0].values()
     assert all(len(password) > 10 for password in found[0].values())
 
 
-def test_accounts_that_were_removed_stay_away(tmp_path: Path) -> None:
-    folder = make_lab(tmp_path / "lab", size="tiny")
-    hub = HubServer(folder)
-    hub.state.mkdir(parents=True, exist_ok=True)
-    run = hub.run
-    try:
-        run(FIRST + 'LabMember.objects.filter(username="intbrainlab").delete(); result = None')
-        put(folder, "zadorlab/Subjects/new/2024-01-02/001/alf/trials.intervals.npy")
-        found = run(
-            START
-            + """
+def test_accounts_that_were_removed_stay_away(
+    demo: tuple[Path, HubServer, Any], tmp_path: Path, make_hub: Callable[..., HubServer]
+) -> None:
+    folder = Path(shutil.copytree(demo[0], tmp_path / "lab"))
+    run = make_hub(folder, like=demo[1]).run
+    run(START + 'LabMember.objects.filter(username="intbrainlab").delete(); result = None')
+    put(folder, "zadorlab/Subjects/new/2024-01-02/001/alf/trials.intervals.npy")
+    found = run(
+        START
+        + """
 report = again()
 names = LabMember.objects.values_list("username", flat=True)
 result = [report["logins"], "intbrainlab" in names, Session.objects.count()]
 """
-        )
-    finally:
-        hub.stop()
+    )
     assert found == [{}, False, 18]
