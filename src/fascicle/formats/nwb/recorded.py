@@ -400,7 +400,7 @@ def file_of(view: AlfView, offer: Offer) -> bytes | None:
     if value.rule in ("raw", "side_by_side") and extension in ("cbin", "bin"):
         raise ALFObjectNotFound(
             f"{offer.path} is in {view.file.name} as an array, and not as a file",
-            hint=f"session.read({offer.path!r}) reads what is indexed of it; name others to have files",
+            hint=f"session.read({offer.path!r}) reads what is indexed of it; others are files",
         )
     if extension not in KNOWN:
         values = value_of(view, offer, value)
