@@ -20,7 +20,7 @@ from fascicle.demo.session import make_session
 
 #: Units of a probe, spikes of a probe, trials, samples of the wheel, seconds of raw recording.
 SIZES = {
-    "real": (600, 9_861_500, 1_000, 613_000, 60.0),
+    "real": (600, 9_861_500, 1_000, 613_000, 120.0),
     "small": (30, 60_000, 90, 9_000, 3.0),
 }
 #: What the folders cannot know.

@@ -69,8 +69,8 @@ LINES = [
     (WRITE, "wall time", "the same: wall time"),
     (WRITE, "  peak memory", "the same: peak memory"),
     (WRITE, "size of the file", "the same: the file"),
-    (r"\(w\) raw", "1.39 GB of int16 from .cbin", "raw `.cbin` to NWB, per second of processor"),
-    (r"\(w\) raw", "1.39 GB of int16 from .bin", "raw `.bin` to NWB, per second of processor"),
+    (r"\(w\) raw", "2.77 GB of int16 from .cbin", "raw `.cbin` to NWB, per second of processor"),
+    (r"\(w\) raw", "2.77 GB of int16 from .bin", "raw `.bin` to NWB, per second of processor"),
 ]
 #: Columns: what they are called in results, and which of the versions is theirs.
 PEERS = [
