@@ -73,6 +73,24 @@ def test_long_arrays_are_compared_in_blocks(monkeypatch: pytest.MonkeyPatch) -> 
     assert array_difference(values, other).startswith("2 of 1,000 values differ: at (333, 1) ")
 
 
+def test_long_files_are_read_rather_than_mapped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(comparing, "_MAPPED", 0)
+    monkeypatch.setattr(comparing, "UNPACKED", 64)
+    for i, values in enumerate((np.arange(1000.0).reshape(250, 2, 2), np.arange(99, dtype=">i4"))):
+        np.save(tmp_path / f"{i}.npy", values)
+        mapped = load_file(tmp_path / f"{i}.npy", mmap=True)
+        assert isinstance(comparing._unmapped(mapped), comparing._FileRows)
+        assert difference(mapped, values) == ""
+        other = values.copy()
+        other[50] += 1
+        assert "differ: at " in difference(mapped, other)
+    np.save(tmp_path / "f.npy", np.asfortranarray(np.arange(12.0).reshape(3, 4)))
+    mapped = load_file(tmp_path / "f.npy", mmap=True)
+    assert difference(mapped, np.arange(12.0).reshape(3, 4)) == ""
+
+
 def test_scaled_values_may_be_off_by_their_tolerance() -> None:
     values = np.array([1.0, -3e-300, 0.0, np.inf, np.nan, 1e-6])
     near = values * (1 + 4e-13)

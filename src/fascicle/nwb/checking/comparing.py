@@ -6,9 +6,11 @@ import filecmp
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -17,6 +19,9 @@ BLOCK = 1 << 20
 #: The same of arrays that are unpacked as they are indexed, in chunks of some megabytes: so that of
 #: a recording of any length little is in memory.
 UNPACKED = 16 << 20
+
+#: Bytes from which on a file is read rather than mapped.
+_MAPPED = 128 << 20
 
 #: How far values that were scaled may be off, relative to what they should be, by their bytes.
 TOLERANCES = {8: 1e-12, 4: 1e-6, 2: 2e-3}
@@ -83,10 +88,11 @@ def array_difference(expected: Any, found: Any, *, rtol: float = 0.0) -> str:
         one, other = np.asarray(expected).reshape(1), np.asarray(found).reshape(1)
         return "" if _same(one, other, rtol).all() else f"it is {other[0]!r}, not {one[0]!r}"
     per_row = max(math.prod(expected.shape[1:]) * np.dtype(expected.dtype).itemsize, 1)
+    expected = _unmapped(expected)
     held = isinstance(expected, np.ndarray) and isinstance(found, np.ndarray)
     step = max(1, (BLOCK if held else UNPACKED) // per_row)
-    if chunk := int(getattr(expected, "chunk_length", 0)):  # of a recording, unpacked as a whole
-        step = max(1, step // chunk) * chunk
+    chunks = [int(getattr(a, "chunk_length", 1)) for a in (expected, found)]
+    step = max(1, step // max(chunks)) * max(chunks)  # what is unpacked as a whole
     n_bad, first = 0, ""
     for start in range(0, expected.shape[0], step):
         one, other = (np.asarray(a[start : start + step]) for a in (expected, found))
@@ -101,6 +107,41 @@ def array_difference(expected: Any, found: Any, *, rtol: float = 0.0) -> str:
             where = str(place[0]) if len(place) == 1 else str(place)
             first = f"at {where} it is {other[at]!r}, not {one[at]!r}"
     return f"{n_bad:,} of {math.prod(expected.shape):,} values differ: {first}" if n_bad else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _FileRows:
+    """An array in a file, of which rows are read as they are indexed.
+
+    A file that is mapped into memory as a whole takes, once all of it was looked at, as much memory
+    as it is long.
+    """
+
+    file: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        import numpy as np
+
+        start, stop, _ = rows.indices(self.shape[0])
+        per_row = math.prod(self.shape[1:])
+        at = self.offset + start * per_row * self.dtype.itemsize
+        found = np.fromfile(self.file, self.dtype, (stop - start) * per_row, offset=at)
+        return found.reshape(stop - start, *self.shape[1:])
+
+
+def _unmapped(values: Any) -> Any:
+    """Return a large array that is mapped from a file as one that is read from it."""
+    import numpy as np
+
+    if not isinstance(values, np.memmap) or values.nbytes < _MAPPED:
+        return values
+    size, plain = os.path.getsize(str(values.filename)), values.flags.c_contiguous
+    if not plain or not values.filename or values.offset + values.nbytes != size:
+        return values
+    return _FileRows(str(values.filename), values.dtype, values.shape, values.offset)
 
 
 def _same(one: NDArray[Any], other: NDArray[Any], rtol: float) -> NDArray[Any]:
@@ -220,8 +261,8 @@ def _file(expected: str, found: Any) -> str:
         return f"it has {n_bytes:,} bytes, not {size:,}"
     if not size:
         return ""
-    whole = np.memmap(expected, dtype=found.dtype, mode="r", shape=tuple(found.shape))
-    return array_difference(whole, found)
+    rows = _FileRows(expected, np.dtype(found.dtype), tuple(found.shape), 0)
+    return array_difference(rows, found)
 
 
 def _plain(expected: Any, found: Any) -> str:
