@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
+import pytest
 from tests.nwb.parts.ephys import channels, clusters, spikes
 from tests.nwb.parts.sessions import document, make_session
 
@@ -16,13 +18,18 @@ from fascicle.errors import ConversionWarning
 from fascicle.nwb.converting import convert
 from fascicle.nwb.parts import offer_all
 from fascicle.nwb.report import Report
+from fascicle.nwb.writing.entries import Entry
 from fascicle.nwb.writing.source import Source
 
 
-def made(folder: Path, files: dict[str, Any]) -> tuple[Report, h5py.File]:
+def made(
+    folder: Path, files: dict[str, Any], edit: Callable[[list[Entry]], None] | None = None
+) -> tuple[Report, h5py.File]:
     """Convert a session by the document that it gets by itself; its checks see that all is back."""
     session = make_session(folder / "lab", files)
     entries = offer_all(Source(session), {"probes": []})
+    if edit is not None:
+        edit(entries)
     target = folder / "x.nwb"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConversionWarning)
@@ -91,3 +98,51 @@ def test_values_of_units_that_are_texts_and_spikes_in_tables(tmp_path: Path) -> 
     with file:
         assert file["units/clusters_amps"].asstr()[:].tolist() == list("abcd")
         assert file["units/spike_times"].shape == (40,)
+
+
+@pytest.mark.parametrize("which", [-1, -2])
+def test_columns_of_tables_that_are_switched_off(tmp_path: Path, which: int) -> None:
+    """The file is the right one, though it does not give the whole tables back."""
+    n = 30
+    starts = np.arange(n) * 1.0
+    keypoints = ("nose_tip", "paw_l", "paw_r")
+    pose = {f"{part}_{what}": starts for part in keypoints for what in ("x", "y", "likelihood")}
+    tables = {
+        "alf/_ibl_trials.table.pqt": {
+            "intervals_0": starts,
+            "intervals_1": starts + 0.5,
+            "stimOn_times": starts + 0.1,
+            "feedback_times": starts + 0.2,
+        },
+        "alf/_ibl_leftCamera.lightningPose.pqt": pose,
+        "alf/_ibl_leftCamera.features.pqt": {
+            "pupilDiameter_raw": starts,
+            "pupilDiameter_smooth": starts,
+        },
+        "alf/_ibl_passiveGabor.table.csv": {
+            "start": starts,
+            "stop": starts + 0.3,
+            "position": starts,
+            "contrast": starts,
+            "phase": starts,
+        },
+        "alf/mine.table.pqt": {"one": starts, "two": starts, "three": starts},
+    }
+    files: dict[str, Any] = {path: pd.DataFrame(table) for path, table in tables.items()}
+    files["alf/_ibl_leftCamera.times.npy"] = starts + 0.01 * np.sin(starts)
+    off: list[str] = []
+
+    def edit(entries: list[Entry]) -> None:
+        for entry in entries:
+            needed = ("start_time", "stop_time")
+            columns = [i for i in entry.items if ":" in i.source and i.name not in needed]
+            if len(columns) > 1:
+                columns[which].on = False
+                off.append(columns[which].source)
+
+    report, file = made(tmp_path, files, edit)
+    file.close()
+    assert len(off) == 5
+    assert not report.left_out
+    said = [note.text for note in report.notes if "switched off" in note.text]
+    assert len(said) == 5

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import BadFileError
@@ -86,7 +86,7 @@ class Value:
         - ``value``: the value of a literal;
         - ``categories``, ``ordered``: of a column of that type;
         - ``index``, ``labels``: of a frame: pairs of column and name that make its index, and
-          labels of its columns where these are no text.
+          labels of its columns where these are no text; ``without``: columns that nobody asked for.
 
     Notes
     -----
@@ -164,6 +164,11 @@ class Value:
                 raise TypeError(f"{known!r} is no mapping")
         if (self.of == "frame") != (self.columns is not None):
             raise ValueError("a frame has columns, and nothing else has")
+
+
+def without(value: Value, columns: Sequence[str]) -> Value:
+    """Return how a frame is given back of which some columns are left out, as it was asked for."""
+    return replace(value, options={**value.options, "without": list(columns)}) if columns else value
 
 
 def in_lines(value: Any, *, ensure_ascii: bool = True, sort_keys: bool = False) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from fascicle.formats.nwb.records import Value
+from fascicle.formats.nwb.records import Value, without
 from fascicle.nwb.parts.placing import (
     column_name,
     files_of,
@@ -264,8 +264,8 @@ def carry_table(
         id=draft.array(np.arange(len(frame)), what=file.key),
     )
     put(draft, at, table)
-    draft.took(file, replace(made.whole, at=at))
     left = [str(c) for c in frame.columns if str(c) not in made.values]
+    draft.took(file, without(replace(made.whole, at=at), left))
     if left:
         draft.inform(f"without columns that are switched off: {', '.join(left)}", file)
 

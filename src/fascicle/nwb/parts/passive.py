@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fascicle.formats.nwb.records import Value
+from fascicle.formats.nwb.records import Value, without
 from fascicle.nwb.parts.carrying import name_of_another, place, read
 from fascicle.nwb.parts.tablecolumns import RowTable, Stored, stored
 from fascicle.nwb.parts.timing import clock_of, own, timing
@@ -389,7 +389,7 @@ def _build_gabors(draft: Draft, entry: Entry, file: SourceFile, frame: pd.DataFr
     spans.table.finish()
     if exact:
         columns = {c: back[c] for c in labels if c in back}
-        draft.took(file, Value("frame", entry.nwb, columns=columns))
+        draft.took(file, without(Value("frame", entry.nwb, columns=columns), off))
         if off:
             draft.inform(f"{', '.join(off)}: switched off in the metadata document", file)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fascicle.formats.nwb.records import Value
+from fascicle.formats.nwb.records import Value, without
 from fascicle.nwb.parts.parquet import Parquet
 from fascicle.nwb.parts.placing import put, safe_name
 from fascicle.nwb.writing.entries import Item
@@ -66,8 +66,9 @@ class _Columns:
         if not values:
             draft.skip(self.file, "all of its columns are switched off in the metadata")
             return
-        draft.took(self.file, Value("frame", at, columns=values))
-        if left := [column for column in columns if column not in values]:
+        left = [column for column in columns if column not in values]
+        draft.took(self.file, without(Value("frame", at, columns=values), left))
+        if left:
             draft.inform(f"without columns that are switched off: {', '.join(left)}", self.file)
 
 

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fascicle.formats.nwb.records import Value
+from fascicle.formats.nwb.records import Value, without
 from fascicle.nwb.parts.carrying import firsts, native, nothing, read, same
 from fascicle.nwb.parts.rows import SPAN, Cells, Rows, Standard, cells_of, items_for
 from fascicle.nwb.parts.spans import filled_spans, outline
 from fascicle.nwb.parts.tablecolumns import RowTable, Stored, stored
+from fascicle.nwb.writing.draft import narrowed
 from fascicle.nwb.writing.entries import Entry, Item
 
 if TYPE_CHECKING:
@@ -155,8 +156,8 @@ class RowsBuilder:
         if guessed:
             exact = False
             notes.append(
-                f"{guessed} of {self.rows} {self.known.one}s lack start or stop: they are filled by "
-                "what is known of their events and neighbours"
+                f"{guessed} of {self.rows} {self.known.one}s lack start or stop: they are filled "
+                "by what is known of their events and neighbours"
             )
         if bool((full_stop <= full_start).any()):
             notes.append(f"some {self.known.one}s do not end after they begin")
@@ -247,7 +248,7 @@ class RowsBuilder:
         if standard is None:
             return True
         data = standard.make(*(cell.array for cell in found))
-        written = data.astype(item.dtype) if item.dtype and data.dtype.kind in "fiu" else data
+        written = narrowed(data, item.dtype) if data.dtype.kind in "fiu" else data
         name = self.table.add(item.name, item.description or standard.description, written)
         self._made[standard.name] = name, data
         return False
@@ -423,7 +424,8 @@ class RowsBuilder:
         if unasked:
             names = ", ".join(cell.source for cell in unasked.values())
             self.draft.inform(f"{names}: switched off in the metadata document", file)
-        self.draft.took(file, Value("frame", self.table.path, columns=columns))
+        left = [str(label) for label in labels if str(label) not in columns]
+        self.draft.took(file, without(Value("frame", self.table.path, columns=columns), left))
 
 
 def _is_text(label: object) -> bool:
