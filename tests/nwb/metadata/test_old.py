@@ -118,6 +118,19 @@ def test_facts_are_read(old: dict[str, Any], tmp_path: Path) -> None:
         metadata.write(tmp_path / "new.yaml")
 
 
+def test_its_age_is_not_that_at_the_session(
+    old: dict[str, Any], tmp_path: Path, tiny_lab: Path
+) -> None:
+    """It was that of the day on which the file was made; and what was not known is a word there."""
+    old["IBLSubject"] |= {"age": "P190W", "description": "None", "genotype": "[]"}
+    metadata = read(old, tmp_path)
+    made = metadata.completed(metadata.open_session(tiny_lab))
+    made.validate()
+    assert made.subject["age"] == "P219D"
+    assert made.subject["description"] is None
+    assert made.subject["genotype"] is None
+
+
 def test_with_the_session_it_becomes_one_of_ours(
     old: dict[str, Any], tmp_path: Path, tiny_lab: Path
 ) -> None:

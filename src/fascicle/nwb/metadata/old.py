@@ -57,6 +57,8 @@ _SESSION = {
     "protocol": "protocol",
     "notes": "notes",
 }
+#: What stands there as text where nothing was known.
+_NOTHING = ("None", "nan", "[]", "{}")
 _SUBJECT = ("description", "strain", "genotype", "age")
 
 
@@ -138,7 +140,7 @@ def _add_facts(found: Facts, document: Mapping[str, Any]) -> None:
             sex=facts.sex_of(subject.get("sex")) or subject.get("sex"),
             date_of_birth=str(subject.get("date_of_birth") or "")[:10],
             weight=facts.weight_of(weight) or (weight if isinstance(weight, str) else None),
-            **{key: subject.get(key) for key in _SUBJECT},
+            **{key: subject.get(key) for key in _SUBJECT if subject.get(key) not in _NOTHING},
         )
     for one in document.get("Probes") or ():
         if not isinstance(one, Mapping) or not one.get("name"):
@@ -188,8 +190,7 @@ def complete(metadata: SessionMetadata, session: OpenSession) -> SessionMetadata
     for section in ("session", "subject"):
         said = metadata[section]
         made[section].update({key: value for key, value in said.items() if is_said(value)})
-    if metadata.subject.get("date_of_birth") and not metadata.subject.get("age"):
-        _age_anew(made)
+    _age_anew(made)
     for probe in metadata.probes:
         known = made.probe(str(probe["label"]))
         if known is not None:
@@ -201,6 +202,7 @@ def complete(metadata: SessionMetadata, session: OpenSession) -> SessionMetadata
 
 
 def _age_anew(metadata: SessionMetadata) -> None:
+    """Take the age at the session: such files say that of the day on which they were made."""
     birth = facts.day_of(str(metadata.subject.get("date_of_birth")))
     start = facts.time_of(str(metadata.session.get("start_time") or ""))
     if birth and start:
