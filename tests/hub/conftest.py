@@ -121,7 +121,7 @@ def make_hub(hub_lab: Path, request: pytest.FixtureRequest) -> Iterator[Callable
 
 
 class Databases:
-    """Two databases of one process: one as it is after the first start, one with the lab."""
+    """Databases of one process: one as it is after the first start, one with the lab, and more."""
 
     def __init__(self, config: Any, names: dict[str, str], copy: Callable[[str, str], Any]) -> None:
         self.config = config
@@ -136,15 +136,38 @@ class Databases:
             self.made.add(name)
         self._go(name)
 
+    def add(self, name: str, like: str, fill: Callable[[], Any]) -> None:
+        """Make one more, once: a copy of another, with the rows that a function makes."""
+        if name not in self.made:
+            self.names[name] = str(Path(self.names[like]).with_stem(name))
+            self._copy(like, name)
+            fill()
+            self.made.add(name)
+
+    def rolled_back(self, name: str) -> Iterator[Any]:
+        """Use one of them, and undo in the end what was written."""
+        from django.db import transaction
+
+        self.use(name)
+        with transaction.atomic():
+            yield self.config
+            transaction.set_rollback(True)
+
     def _go(self, name: str) -> None:
         from django.db import connection
 
         connection.close()
         connection.settings_dict["NAME"] = self.names[name]
 
-    def _make(self, name: str) -> None:
+    def _copy(self, name: str, to: str) -> None:
         from django.db import connection
 
+        self.use(name)
+        connection.close()
+        self.copy(self.names[name], self.names[to])
+        self._go(to)
+
+    def _make(self, name: str) -> None:
         from fascicle.hub.importing.folder import import_folder
         from fascicle.hub.setup import first_start, migrate
 
@@ -153,10 +176,7 @@ class Databases:
             migrate(self.config)
             first_start(self.config)
         else:
-            self.use("empty")
-            connection.close()
-            self.copy(self.names["empty"], self.names[name])
-            self._go(name)
+            self._copy("empty", name)
             import_folder(self.config)
 
 
@@ -185,22 +205,21 @@ def _copy_on(server: PostgresServer, name: str, to: str) -> None:
     server.make_database(to, template=name)
 
 
-def _rolled_back(databases: Databases, name: str) -> Iterator[Any]:
-    from django.db import transaction
-
-    databases.use(name)
-    with transaction.atomic():
-        yield databases.config
-        transaction.set_rollback(True)
-
-
 @pytest.fixture
 def tables(_databases: Databases) -> Iterator[Any]:
     """Return the settings of a hub as after its first start; what is written is undone."""
-    yield from _rolled_back(_databases, "empty")
+    yield from _databases.rolled_back("empty")
 
 
 @pytest.fixture
 def django_hub(_databases: Databases) -> Iterator[Any]:
     """Return the settings of a hub with the synthetic lab; what is written is undone."""
-    yield from _rolled_back(_databases, "lab")
+    yield from _databases.rolled_back("lab")
+
+
+@pytest.fixture
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords in a few rounds, where the number of rounds is not what is tried."""
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+    monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 1000)

@@ -17,12 +17,7 @@ MISSING = {"detail": "Authentication credentials were not provided.", "status_co
 INVALID = {"detail": "Invalid token.", "status_code": 403}
 
 
-@pytest.fixture(autouse=True)
-def _few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords in a few rounds, as the number of rounds is not what is tried here."""
-    from django.contrib.auth.hashers import PBKDF2PasswordHasher
-
-    monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 1000)
+pytestmark = pytest.mark.usefixtures("few_rounds")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
@@ -12,13 +12,27 @@ from .asking import Asker
 
 
 @pytest.fixture
+def django_hub(_databases: Any) -> Iterator[Any]:
+    """Return a hub's settings, as that of others, but with rows that a folder does not make."""
+    _databases.add("filters", "lab", fill)
+    yield from _databases.rolled_back("filters")
+
+
+@pytest.fixture
 def ask(django_hub: Any) -> Asker:
     return Asker()
 
 
 @pytest.fixture
 def lab(django_hub: Any) -> Any:
-    """Return the tables, with rows in them that a folder of files does not make."""
+    """Return the tables."""
+    from fascicle.hub import models
+
+    return models
+
+
+def fill() -> None:
+    """Make the rows that a folder of files does not make."""
     from fascicle.hub import models as m
 
     sessions = list(m.Session.objects.order_by("start_time"))
@@ -46,7 +60,6 @@ def lab(django_hub: Any) -> Any:
     m.Dataset.objects.bulk_update(datasets, ["qc", "online", "created_by", "created_datetime"])
     private.datasets.add(*datasets[::50])
     m.TrajectoryEstimate.objects.filter(provenance=10).update(x=7.0)
-    return m
 
 
 Rows = Callable[[Any], Iterable[Any]]

@@ -162,7 +162,7 @@ def test_patterns_that_are_none_or_too_large_are_refused(pattern: str) -> None:
 
 
 @pytest.fixture
-def lab(tables: Any) -> Any:
+def lab(tables: Any, few_rounds: None) -> Any:
     """Return the models, with two sessions."""
     from fascicle.hub import models as m
 

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -90,6 +90,7 @@ def test_table_keeps_types(trials: AlfBunch) -> None:
 kinds = st.sampled_from([np.int64, np.uint8, np.float32, np.float64, bool, "datetime64[ns]"])
 
 
+@settings(deadline=None)
 @given(data=st.data(), rows=st.integers(0, 4), names=st.sets(st.sampled_from("abcd"), min_size=1))
 def test_there_and_back(data: st.DataObject, rows: int, names: set[str]) -> None:
     bunch = AlfBunch()
