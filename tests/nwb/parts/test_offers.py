@@ -18,7 +18,7 @@ from fascicle.errors import ConversionWarning
 from fascicle.nwb.converting import convert
 from fascicle.nwb.parts import offer_all
 from fascicle.nwb.report import Report
-from fascicle.nwb.writing.entries import Entry
+from fascicle.nwb.writing.entries import Entry, Item
 from fascicle.nwb.writing.source import Source
 
 
@@ -146,3 +146,21 @@ def test_columns_of_tables_that_are_switched_off(tmp_path: Path, which: int) -> 
     assert not report.left_out
     said = [note.text for note in report.notes if "switched off" in note.text]
     assert len(said) == 5
+
+
+def test_what_a_document_names_and_the_session_has_not(tmp_path: Path) -> None:
+    def edit(entries: list[Entry]) -> None:
+        for entry in entries:
+            if entry.nwb == "events/LickTimes":
+                entry.collections = ["alf/task_01"]
+        mine = Entry("processing/misc/mine", "TimeSeries", "other", ["alf"])
+        mine.items = [Item("data", "mice.weight")]
+        entries.append(mine)
+
+    report, file = made(tmp_path, {"alf/licks.times.npy": np.arange(9.0)}, edit)
+    file.close()
+    assert [note.text for note in report.warnings] == [
+        "events/LickTimes is not written: the session has no times for it",
+        "processing/misc/mine is not written: the session has no mice.weight in alf",
+    ]
+    assert not report.left_out

@@ -293,6 +293,16 @@ def test_probes_that_the_metadata_do_not_name_are_said(tmp_path: Path) -> None:
     assert "probe01 has datasets" in warned(report)[""][0]
 
 
+def test_a_sorting_that_is_not_there_is_said(tmp_path: Path) -> None:
+    session = make_session(tmp_path / "lab", channels() | spikes())
+    probes = [{"label": "probe00", "sorting": "alf/probe00/other"}]
+    entries = part("probes").offer(Source(session), {"probes": probes})
+    made = document(session, entries)
+    made.probes.extend(probes)
+    with pytest.warns(UserWarning, match="alf/probe00/other as its sorting"):
+        convert(session, tmp_path / "x.nwb", metadata=made, progress=False, check=False)
+
+
 def test_no_probes_at_all(tmp_path: Path) -> None:
     made = Converted(tmp_path, {"alf/thing.values.npy": np.arange(3)})
     assert {entry.part for entry in made.entries} == {"other"}

@@ -288,7 +288,9 @@ class SessionMetadata(MutableMapping[str, Any]):
         raise MetadataError(
             f"the metadata of {self.label} are not complete:{lines}",
             hint='set them: metadata["subject"]["sex"] = "F", edit the file that metadata.write() '
-            "makes, or put a session.yaml with them into the session's folder",
+            "makes, or put a session.yaml with them into the session's folder"
+            if any(problem.field.startswith(("session.", "subject.")) for problem in found)
+            else "mend them in the document, or collect it anew",
         )
 
     # -- a mapping ---------------------------------------------------------------------------------

@@ -172,6 +172,15 @@ def build(draft: Draft, entry: Entry) -> None:
 
 def _say_what_is_nobodys(draft: Draft, probes: list[ProbeFiles]) -> None:
     """Warn of probes that have datasets, and are not in the metadata."""
+    for probe in probes:
+        for what, found in (("sorting", probe.sorting), ("channels", probe.channels)):
+            asked = probe.facts.get(what)
+            if asked and asked != found:
+                instead = f"{found} is converted" if found else "there are none"
+                draft.warn(
+                    f"{probe.label}: the metadata name {asked} as its {what}, which has none: "
+                    f"{instead}"
+                )
     known = {probe.label for probe in probes}
     for label in labels_of(draft.source):
         if label not in known:

@@ -216,9 +216,9 @@ def build(
         draft = Draft(nwbfile_of(metadata, incomplete=incomplete), metadata, source, options)
         for note in notes:
             draft.warn(note)
-        failed, owners = False, dict[int, "Entry"]()
+        failed, owners, idle = False, dict[int, "Entry"](), list["Entry"]()
         for entry in plan.left:
-            n_jobs = len(draft.jobs)
+            n_jobs, before = len(draft.jobs), _extent(draft)
             try:
                 part(entry.part).build(draft, entry)
             except Exception as error:  # noqa: BLE001  # whatever a reader makes of a bad dataset
@@ -227,11 +227,32 @@ def build(
                 failed = True
                 break
             owners |= {id(job): entry for job in draft.jobs[n_jobs:]}
+            if entry.wanted and _extent(draft) == before:
+                idle.append(entry)
         if not failed:
             break
     draft.module("misc").add(facts_table(metadata))
     _say(draft, plan)
+    for entry in idle:
+        _say_idle(draft, entry)
     return draft, owners
+
+
+def _extent(draft: Draft) -> tuple[int, ...]:
+    """Return what tells whether anything was built, or said, since."""
+    parts = (draft.taken, draft.left_out, draft.notes, draft.jobs, draft.nwb.all_children())
+    return tuple(map(len, parts))
+
+
+def _say_idle(draft: Draft, entry: Entry) -> None:
+    """Say why nothing was made of an entry: what it names is not there, or is elsewhere."""
+    if files_of(entry, draft.source):
+        draft.inform(f"{entry.nwb} is not written: other objects have what it is made of")
+        return
+    named = ",".join(item.source for item in entry.wanted).split(",")
+    keys = list(dict.fromkeys(filter(None, (name.partition(":")[0].strip() for name in named))))
+    where = f" in {', '.join(entry.collections)}" if entry.collections else ""
+    draft.warn(f"{entry.nwb} is not written: the session has no {', '.join(keys)}{where}")
 
 
 def blame(plan: Plan, owners: dict[int, Entry], job: Job, error: BaseException) -> None:
