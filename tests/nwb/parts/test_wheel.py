@@ -135,6 +135,13 @@ def test_times_of_a_few_samples(tmp_path: Path) -> None:
     times = made.array(f"{AT}/timestamps")
     assert (times[0], times[500], times[1000], times[2999]) == (10, 11, 12, 17)
     made.check()
+    two = np.array([[0, 10.0], [2999, 15.998]])
+    regular = convert(tmp_path / "two", wheel() | {TIMES: two})
+    with h5py.File(regular.path) as file:
+        assert file[f"{AT}/starting_time"][()] == 10
+        assert file[f"{AT}/starting_time"].attrs["rate"] == pytest.approx(500, abs=1e-9)
+    regular.check()
+    valid(regular.path)
 
 
 def test_several_wheels(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from fascicle.nwb.parts.filtering import low_passed
 from fascicle.nwb.parts.placing import titled
 from fascicle.nwb.parts.rows import Rows, offer_rows
 from fascicle.nwb.parts.rowsbuilding import RowsBuilder
-from fascicle.nwb.parts.timing import Clock, own, timing
+from fascicle.nwb.parts.timing import Clock, own, regular_rate, timing
 from fascicle.nwb.writing.entries import Entry, Item
 from fascicle.nwb.writing.later import Later, rows_of
 
@@ -293,6 +293,8 @@ def _build_series(draft: Draft, entry: Entry) -> bool:
     clock = Clock(trace.clock_file, trace.times)
     if trace.whole:
         when = timing(draft, clock, n)
+    elif (rate := regular_rate(trace.times)) is not None:
+        when = {"starting_time": float(trace.times[0]), "rate": rate}
     else:
         when = {"timestamps": draft.array(trace.times, what=f"times of {entry.name}")}
     series = kind(
