@@ -148,6 +148,8 @@ def test_the_command(lab: list[OpenSession], tmp_path: Path) -> None:
     again = CliRunner().invoke(command, [*args, "--table", str(table)])
     assert again.exit_code == 0 and again.stdout.count("there") == 2
     assert len(table.read_text().splitlines()) == 3
+    nowhere = CliRunner().invoke(command, [*args, "--table", str(table / "all.csv")])
+    assert nowhere.exit_code and nowhere.stdout.count("there") == 2  # which is said all the same
     draft = tmp_path / "session.yaml"
     wrote = CliRunner().invoke(
         command, ["convert", eids[0], "--from", archive, "--write-metadata", str(draft)]

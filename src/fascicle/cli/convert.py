@@ -155,9 +155,9 @@ def convert(
         check=not no_check,
         incomplete=incomplete,
     )
-    if table is not None:
-        done.write(table)
     _print(done, as_json=as_json)
+    if table is not None:  # if it cannot be written, what became of the sessions is said
+        done.write(table)
     if not done.ok:
         ctx.exit(FAILED)
 
