@@ -118,6 +118,8 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("subject.weight", 21.3, "error", "21.3 is no text"),
     ("subject.weight", None, "advice", "not known"),
     ("subject.more", [], "error", "is no mapping"),
+    ("session.session_description", "a\0b", "error", "NUL"),
+    ("session.keywords", ["a", "b\0"], "error", "NUL"),
 ]
 
 

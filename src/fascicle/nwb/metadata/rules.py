@@ -31,7 +31,7 @@ def problems_of(metadata: SessionMetadata) -> list[Problem]:
         for name in metadata[section]:
             if f"{section}.{name}" in wrong:
                 metadata[section][name] = None
-    for rule in (_times, _session, _subject, _probes, _objects):
+    for rule in (_characters, _times, _session, _subject, _probes, _objects):
         found += [problem for problem in rule(metadata) if problem.field not in wrong]
     return sorted(dict.fromkeys(found), key=lambda problem: _ORDER[problem.severity])
 
@@ -46,6 +46,15 @@ def _advice(field: str, text: str, hint: str = "") -> Problem:
 
 def _text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
+
+
+def _characters(metadata: SessionMetadata) -> Iterator[Problem]:
+    """Find texts that no HDF5 file takes."""
+    for section in ("session", "subject"):
+        for name, value in metadata[section].items():
+            texts = value if isinstance(value, list) else [value]
+            if any(isinstance(text, str) and "\0" in text for text in texts):
+                yield Problem(f"{section}.{name}", "it has a NUL character in it", "take it out")
 
 
 # -- times -----------------------------------------------------------------------------------------
