@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import fascicle
 from fascicle.demo import behaviour, cameras, raw
@@ -64,6 +65,8 @@ def write_session(lab: Path, units: int, n_spikes: int, n_trials: int, n_wheel: 
         _thin(alf / probe.name / "pykilosort", n_spikes, rng)
     _faster_wheel(alf, n_wheel, rng)
     _right_camera(alf, n_trials, rng)
+    for camera in ("left", "right"):
+        _tracked(alf, camera, rng)
     session.joinpath("session.yaml").write_text(FACTS)
     fascicle.index(lab)
 
@@ -100,6 +103,19 @@ def _right_camera(alf: Path, n_trials: int, rng: np.random.Generator) -> None:
     tracker = next(alf.glob("_ibl_leftCamera.*e.pqt"), None)  # lightningPose, after 2022
     name = "lightningPose" if tracker else "dlc"
     save(alf, f"_ibl_rightCamera.{name}.pqt", cameras.pose(rng, times, trials, smooth, licks))
+
+
+def _tracked(alf: Path, camera: str, rng: np.random.Generator) -> None:
+    """Let a pose be as trackers write it: eleven points, in numbers of all their digits."""
+    (file,) = [f for f in alf.glob(f"_ibl_{camera}Camera.*.pqt") if "features" not in f.name]
+    pose = pd.read_parquet(file).astype(np.float64)
+    for part in ("tube_top", "tube_bottom"):
+        for column, middle in (("x", 300.0), ("y", 200.0), ("likelihood", 0.9)):
+            pose[f"{part}_{column}"] = middle
+    likely = [name for name in pose if name.endswith("_likelihood")]
+    pose += rng.normal(0, 0.05, pose.shape)
+    pose[likely] = 1 - np.abs(1 - pose[likely])
+    pose.to_parquet(file, index=False)
 
 
 def recording(seconds: float) -> np.ndarray:

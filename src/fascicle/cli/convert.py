@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fascicle.cli import output
-from fascicle.cli.app import FAILED, NO, debug_option
+from fascicle.cli.app import FAILED, NO, debug_option, one_line
 from fascicle.cli.terms import NAMES, search_options, search_terms
 from fascicle.cli.where import chosen, open_session
 
@@ -72,6 +72,12 @@ if TYPE_CHECKING:
 @click.option("--kinematics", is_flag=True, help="Derive the wheel's velocity and acceleration.")
 @click.option("--no-check", is_flag=True, help="Do not read the files back, nor inspect them.")
 @click.option(
+    "--refuse",
+    type=click.Choice(["violation", "critical", "mismatch"]),
+    help="What refuses a file: what nwbinspector calls a violation, or critical (the default), or "
+    "nothing but a difference from the source.",
+)
+@click.option(
     "--incomplete",
     is_flag=True,
     help="Convert sessions of which facts are missing that DANDI asks for.",
@@ -109,6 +115,7 @@ def convert(
     videos: str,
     kinematics: bool,
     no_check: bool,
+    refuse: str | None,
     incomplete: bool,
     table: Path | None,
     as_json: bool,
@@ -153,6 +160,7 @@ def convert(
         videos=videos,
         kinematics=kinematics,
         check=not no_check,
+        refuse=refuse,
         incomplete=incomplete,
     )
     _print(done, as_json=as_json)
@@ -222,6 +230,6 @@ def _print(done: Conversions, *, as_json: bool) -> None:
         ],
     )
     for row in done.failed:
-        hint = f" ({output.one_line(row.hint)})" if row.hint else ""
-        output.note(f"{row.session or row.eid}: {output.one_line(row.error)}{hint}")
+        hint = f" ({one_line(row.hint)})" if row.hint else ""
+        output.note(f"{row.session or row.eid}: {one_line(row.error)}{hint}")
     output.note(done.headline)

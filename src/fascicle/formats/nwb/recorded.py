@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -250,10 +251,7 @@ def frame_of(view: AlfView, offer: Offer, value: Value) -> pd.DataFrame:
     if value.rule == "one_column":
         found = view.values(offer)
         return pd.DataFrame({offer.dataset.attribute: column_of(found, value)})
-    known: dict[tuple[Any, ...], Any] = {}
-    data: dict[str, Any] = {}
-    for name, one in (value.columns or {}).items():
-        data[name] = column_of(_made_once(view, offer, one, known), one)
+    data = dict(columns_of(view, offer, value))
     if len({len(values) for values in data.values()}) > 1:
         raise BadFileError(
             f"{view.file.name}: the columns of {offer.path} differ in length",
@@ -267,6 +265,13 @@ def frame_of(view: AlfView, offer: Offer, value: Value) -> pd.DataFrame:
     if "labels" in value.options:
         frame.columns = pd.Index(value.options["labels"])
     return frame
+
+
+def columns_of(view: AlfView, offer: Offer, value: Value) -> Iterator[tuple[str, pd.Series[Any]]]:
+    """Go through the columns of a table, each made when its turn comes."""
+    known: dict[tuple[Any, ...], Any] = {}
+    for name, one in (value.columns or {}).items():
+        yield name, column_of(_made_once(view, offer, one, known), one)
 
 
 def _made_once(view: AlfView, offer: Offer, one: Value, known: dict[tuple[Any, ...], Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fascicle.errors import FascicleError
 from fascicle.formats.nwb.guard import HARM
-from fascicle.nwb.checking.comparing import TOLERANCES, difference
+from fascicle.nwb.checking.comparing import TOLERANCES, array_difference, difference
 from fascicle.nwb.checking.results import Check, Finding
 from fascicle.transfer.text import size_text
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Rules that compute, rather than put values together.
 _COMPUTED = frozenset({"contrast", "place_in_brain"})
+#: So many columns of a table are read at once.
+_TOGETHER = 6
 
 
 def compare(
@@ -123,12 +125,14 @@ def _wrong(
         return "the session has no such dataset"
     if record.value.of == "external":
         return _external(record, file, view, source, beside)
+    left = set(record.value.options.get("without", ()))  # columns that nobody asked for
+    if (text := _by_column(record, file, view, source, narrowed, left)) is not None:
+        return text
     try:
         expected = source.load(file, keep=False)
     except (FascicleError, OSError) as error:
         return f"it cannot be read again: {_first(error)}"
-    left = set(record.value.options.get("without", ()))
-    if left and hasattr(expected, "columns"):  # columns that nobody asked for
+    if left and hasattr(expected, "columns"):
         expected = expected[[name for name in expected.columns if str(name) not in left]]
     try:
         found = view.read(record.dataset)
@@ -140,6 +144,43 @@ def _wrong(
         return difference(expected, found, rtol=rtol, columns=columns)
     except (FascicleError, *HARM) as error:
         return f"it cannot be read back: {_first(error)}"
+
+
+def _by_column(
+    record: Record,
+    file: SourceFile,
+    view: AlfView,
+    source: Source,
+    narrowed: dict[str, set[str]],
+    left: set[str],
+) -> str | None:
+    """Return what is wrong with a plain table of floats, such as a pose; None if it is no such.
+
+    It is looked at column by column: a pose is as large as the spikes of a probe.
+    """
+    from fascicle.formats.nwb.recorded import columns_of
+    from fascicle.nwb.parts.parquet import Parquet
+
+    value = record.value
+    if value.of != "frame" or file.extension != "pqt" or {"index", "labels"} & {*value.options}:
+        return None
+    try:
+        table = Parquet(source.place(file))
+        names = [name for name in table.columns if name not in left]
+        if not table.is_plain or not names or any(table.float_type(n) is None for n in names):
+            return None
+        if names != list(value.columns or {}):
+            return f"its columns are {list(value.columns or {})}, not {names}"
+        made = columns_of(view, view.offers[record.dataset], value)
+        for start in range(0, len(names), _TOGETHER):
+            some = names[start : start + _TOGETHER]
+            for expected, (name, column) in zip(table.read(some), made, strict=False):
+                rtol = _tolerance((value.columns or {})[name], view.file, narrowed)
+                if text := array_difference(expected, column.to_numpy(), rtol=rtol):
+                    return f"column {name}: {text}"
+    except (FascicleError, OSError, *HARM) as error:
+        return f"it cannot be read back: {_first(error)}"
+    return ""
 
 
 def _external(
