@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fascicle.formats.nwb.mapping import column_of, mapping
-from fascicle.formats.nwb.records import Value
+from fascicle.formats.nwb.records import Value, without
 from fascicle.nwb.parts import waveforms
 from fascicle.nwb.parts.electrodes import OFF, Sites, loaded, sites_of
 from fascicle.nwb.parts.metrics import IDS, UUIDS, Cell, as_series, cell, keep_file
@@ -301,9 +301,13 @@ class UnitFilling:
         columns: dict[str, Value] = {}
         exact = table.is_plain
         written = False
+        off: list[str] = []
         for name in table.frame.columns:
             found = None
             if name != IDS:
+                if self._asked(str(name)) is None:
+                    off.append(str(name))
+                    continue
                 found = self._metric(units, str(name), table.frame[name], at)
                 written = written or found is not None
             elif self.table.of(id_column(self.entry), units.probe.label) is not None:
@@ -323,17 +327,29 @@ class UnitFilling:
                     name: replace(value, options={**value.options, "rows": [0, n]})
                     for name, value in columns.items()
                 }
-            self._took(units, file, Value("frame", AT, probe=units.probe.label, columns=columns))
+            value = Value("frame", AT, probe=units.probe.label, columns=columns)
+            self._took(units, file, without(value, off))
+        elif off:  # its bytes would hold what is switched off
+            self.draft.skip(
+                file,
+                f"{', '.join(off)} are switched off in the metadata, and what the units have of "
+                "the others does not give them back exactly",
+            )
         else:
             keep_file(self.draft, file, units.probe.label)
+
+    def _asked(self, name: str) -> Item | None:
+        """Return what asks for a column of the metrics; None where nobody does."""
+        item = self.sources.get(f"clusters.metrics:{name}")
+        if item is None and name in UUIDS:
+            return self.items.get("cluster_uuid")
+        return item
 
     def _metric(self, units: Units, name: str, column: Any, at: Any) -> Value | None:
         """Add one column of the metrics; None where it does not give back what it was."""
         import numpy as np
 
-        item = self.sources.get(f"clusters.metrics:{name}")
-        if item is None:
-            item = self.items.get("cluster_uuid") if name in UUIDS else None
+        item = self._asked(name)
         made: Cell | None = cell(column, at) if getattr(column, "ndim", 1) == 1 else None
         if item is None or made is None:
             if item is not None:
