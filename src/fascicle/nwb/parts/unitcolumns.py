@@ -301,11 +301,13 @@ class UnitFilling:
         columns: dict[str, Value] = {}
         exact = table.is_plain
         written = False
+        sources = {item.source for item in self.entry.items if not item.on}
+        silenced = {one.removeprefix("clusters.metrics:") for one in sources}
         off: list[str] = []
         for name in table.frame.columns:
             found = None
             if name != IDS:
-                if self._asked(str(name)) is None:
+                if str(name) in silenced and self._asked(str(name)) is None:
                     off.append(str(name))
                     continue
                 found = self._metric(units, str(name), table.frame[name], at)
