@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tests.one.served import SESSION, ServedLab, new_id, served_lab
 
+from fascicle.alyx import http
 from fascicle.errors import (
     ALFObjectNotFound,
     ALFWarning,
@@ -322,7 +323,10 @@ BUSY = [
 
 
 @pytest.mark.parametrize(("status", "said"), BUSY)
-def test_every_question_gets_through(one: OneAlyx, lab: ServedLab, status: int, said: Any) -> None:
+def test_every_question_gets_through(
+    one: OneAlyx, lab: ServedLab, status: int, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "_backoff", lambda attempts, first: first / 20)
     lab.add_file("alf/obj.a.npy")
     one.alyx.cache_mode = None
     questions: list[tuple[str, Callable[[], Any], Any]] = [
