@@ -452,8 +452,17 @@ class _Text:
 
 def _texts(column: pd.Series[Any]) -> list[str]:
     """Return the values as they stand in a file: nothing where one is missing."""
+    import numpy as np
+
+    codes, values = column.factorize()
+    if 2 * len(values) < len(column):  # each is written once, and stands in many rows
+        found = [*_texts(values.to_series()), ""]  # the last for those that are missing, -1
+        repeated: list[str] = np.array(found, dtype=object)[codes].tolist()
+        return repeated
     texts = [
         "" if gone else str(value)
         for value, gone in zip(column.tolist(), column.isna(), strict=True)
     ]
+    if column.dtype.kind in "biuf":  # no commas
+        return texts
     return [f'"{text}"' if "," in text else text for text in texts]
