@@ -453,10 +453,11 @@ class _Text:
 def _texts(column: pd.Series[Any]) -> list[str]:
     """Return the values as they stand in a file: nothing where one is missing."""
     import numpy as np
+    import pandas as pd
 
     codes, values = column.factorize()
     if 2 * len(values) < len(column):  # each is written once, and stands in many rows
-        found = [*_texts(values.to_series()), ""]  # the last for those that are missing, -1
+        found = [*_texts(pd.Series(values)), ""]  # the last for those that are missing, -1
         repeated: list[str] = np.array(found, dtype=object)[codes].tolist()
         return repeated
     texts = [
