@@ -42,6 +42,15 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 SESSION = "lab1/Subjects/SUB1/2020-01-02/001"
 PLACE = "SUB1/2020-01-02/001/alf"
 TODAY = dt.date.today().isoformat()
+
+
+@pytest.fixture(autouse=True)
+def _today() -> None:
+    """Say anew what day it is: tests may run on after midnight."""
+    global TODAY
+    TODAY = dt.date.today().isoformat()
+
+
 TYPES = {
     "spikes.times": "",
     "spikes.clusters": None,

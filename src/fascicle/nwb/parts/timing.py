@@ -59,14 +59,14 @@ def clock_of(draft: Draft, file: SourceFile, n: int | None = None) -> Clock:
     key = f"clock:{file.path}"
     if key not in draft.shared:
         draft.shared[key] = _read(draft, file)
-    known: Clock = draft.shared[key]
-    if known.points is not None and n is not None:
-        return _between(known, n)
+    clock: Clock = draft.shared[key]
+    if clock.points is not None and n is not None:
+        clock = _between(clock, n)
     said = f"said:{key}"
-    if known.problem and said not in draft.shared:
+    if clock.problem and said not in draft.shared:
         draft.shared[said] = True
-        draft.warn(f"the times {known.problem}: nothing is written with them", file)
-    return known
+        draft.warn(f"the times {clock.problem}: nothing is written with them", file)
+    return clock
 
 
 def _read(draft: Draft, file: SourceFile) -> Clock:
