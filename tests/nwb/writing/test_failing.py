@@ -95,3 +95,26 @@ def test_processes_killed_at_fifty_moments_leave_no_half_file(lab: Path, tmp_pat
     rows = killed(lab, tmp_path, 50, seed=2)
     assert sum(row["killed"] for row in rows) > 20
     assert sum(row["parts"] for row in rows) > 3
+
+
+def test_what_could_not_be_written_is_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What libhdf5 has written it reads again; anything else there may end the process."""
+    from fascicle.nwb.writing import output
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with output.Output(tmp_path / "a.part") as file:
+        file.write(b"abc")
+        monkeypatch.setattr(output.os, "pwrite", full)
+        file.write(b"defg")
+        file.seek(4)
+        file.write(b"E")
+        file.seek(1)
+        found = bytearray(8)
+        assert file.readinto(found) == 8 and bytes(found) == b"bcdEfg\0\0"
+        assert file.seek(0, 2) == 7
+        with pytest.raises(OSError, match="No space"):
+            file.check()

@@ -2,7 +2,8 @@
 
 Where the disk is full libhdf5 fails when it writes, and again each time that it wants to let go of
 the file: it prints, keeps the file open, and may end the process. Here the first failure is kept;
-what is written after it is dropped, libhdf5 closes in peace, and then the failure is raised.
+what is written after it stays in memory, where libhdf5 finds it again, so that it closes in peace,
+and then the failure is raised.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Output(io.RawIOBase):
         #: What went wrong first.
         self.failure: BaseException | None = None
         self._at = 0
+        #: What was written since, by its place: little, for somebody is going to `check`.
+        self._unwritten: list[tuple[int, bytes]] = []
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
     def check(self) -> None:
@@ -50,7 +53,8 @@ class Output(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Go to a place; return it."""
         if whence == os.SEEK_END:
-            offset += os.fstat(self._fd).st_size
+            ends = [at + len(data) for at, data in self._unwritten]
+            offset += max(os.fstat(self._fd).st_size, *ends, 0)
         elif whence == os.SEEK_CUR:
             offset += self._at
         self._at = offset
@@ -69,6 +73,8 @@ class Output(io.RawIOBase):
                 done += os.pwrite(self._fd, view[done:], self._at + done)
         except BaseException as error:  # noqa: BLE001  # interrupts too: libhdf5 loses them
             self.failure = error
+        if done < len(view):
+            self._unwritten.append((self._at + done, bytes(view[done:])))
         self._at += len(view)
         return len(view)
 
@@ -76,6 +82,13 @@ class Output(io.RawIOBase):
         """Read as much as there is; return how much that was."""
         view = memoryview(buffer).cast("B")
         got = os.preadv(self._fd, [view], self._at)
+        if self._unwritten:
+            view[got:] = bytes(len(view) - got)
+            for at, data in self._unwritten:
+                first, last = max(at, self._at), min(at + len(data), self._at + len(view))
+                if first < last:
+                    view[first - self._at : last - self._at] = data[first - at : last - at]
+            got = len(view)
         self._at += got
         return got
 
