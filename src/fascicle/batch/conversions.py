@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fascicle.archives.session import human_bytes
 from fascicle.batch.running import Outcome, run
 from fascicle.errors import ConversionError, ConversionWarning, NotFoundError, WouldReplace
+from fascicle.nwb.whole import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,8 +134,7 @@ class Conversions(Sequence[Conversion]):
                 f"a table of conversions cannot be written as {target.name!r}",
                 hint="let the name end in .csv, .json or .html",
             )
-        _write(target, make())
-        return target
+        return write_whole(target, make())
 
     def _csv(self) -> str:
         return str(self.frame().to_csv(index=False))
@@ -384,7 +383,7 @@ def _record(folder: Path, row: Conversion) -> None:
     said = asdict(row)
     if row.file:
         said["file"] = os.path.relpath(row.file, folder)  # a folder may move
-    _write(place, json.dumps(said, indent=1, ensure_ascii=False) + "\n")
+    write_whole(place, json.dumps(said, indent=1, ensure_ascii=False) + "\n")
 
 
 def _recorded(folder: Path, session: OpenSession) -> Conversion | None:
@@ -399,18 +398,6 @@ def _recorded(folder: Path, session: OpenSession) -> Conversion | None:
     except (OSError, ValueError, TypeError):  # none, or of a process that was killed: do it again
         return None
     return replace(row, state="there", file=str(file))
-
-
-def _write(target: Path, text: str) -> None:
-    """Write a text so that it is there whole, or not at all."""
-    handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(part, target)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
 
 
 def _path_of(session: OpenSession) -> str:

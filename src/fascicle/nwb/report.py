@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import BadFileError, ConfigurationError, ConversionError
 from fascicle.nwb.checking.results import BAD, LEVELS, REFUSALS, Check, Finding
+from fascicle.nwb.whole import write_whole
 from fascicle.nwb.writing.draft import Note
 from fascicle.transfer.text import size_text, time_text
 
@@ -246,9 +247,7 @@ class Report:
         -------
         pathlib.Path
         """
-        path = Path(file)
-        path.write_text(self.html(), encoding="utf-8")
-        return path
+        return write_whole(Path(file), self.html())
 
     # -- as a file -------------------------------------------------------------------------------
 
@@ -326,16 +325,8 @@ class Report:
             The file that was written.
         """
         path = self.beside if file is None else Path(file)
-        part = path.with_name(f"{path.name}.part")
-        try:
-            part.write_text(
-                json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        return path
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        return write_whole(path, text)
 
     @classmethod
     def read(cls, file: str | os.PathLike[str]) -> Report:

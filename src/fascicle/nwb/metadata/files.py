@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from fascicle.errors import MetadataError
+from fascicle.nwb.whole import write_whole
 
 if TYPE_CHECKING:
     from fascicle.nwb.metadata.document import SessionMetadata
@@ -101,15 +101,13 @@ def write_file(path: str | os.PathLike[str], metadata: SessionMetadata) -> Path:
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     else:
         text = _to_yaml(document, [str(one) for one in metadata.problems() if one.stops])
-    part = place.with_name(f".{place.name}.{uuid4().hex[:8]}.part")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(text.encode())
-        os.replace(part, place)
+        return write_whole(place, text)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise MetadataError(f"{place} cannot be written: {error}") from error
-    return place
+        raise MetadataError(
+            f"{place} cannot be written: {error}", hint="name a file in a folder that you may write"
+        ) from error
 
 
 # -- JSON ------------------------------------------------------------------------------------------

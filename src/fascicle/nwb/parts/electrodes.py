@@ -154,21 +154,42 @@ def _attributes(
     draft: Draft, collection: str, name: str
 ) -> tuple[dict[str, tuple[SourceFile, Any]], int]:
     """Return the attributes of an object that have one row for each of its channels."""
+    return alike(draft, files_of(draft.source, collection, name), _TELLING, "electrodes")
+
+
+def alike(
+    draft: Draft, files: Mapping[str, SourceFile], telling: Sequence[str], table: str
+) -> tuple[dict[str, tuple[SourceFile, Any]], int]:
+    """Return the attributes of an object that have as many rows as it has; warn of the others.
+
+    Parameters
+    ----------
+    draft : Draft
+    files : mapping
+        Attribute to dataset.
+    telling : sequence of str
+        Attributes in the order in which they tell how many rows there are.
+    table : str
+        For messages: what they would be columns of.
+
+    Returns
+    -------
+    dict, int
+        Attribute to dataset and values, shape (n, ...); how many rows.
+    """
     found: dict[str, tuple[SourceFile, Any]] = {}
-    for attribute, file in files_of(draft.source, collection, name).items():
+    for attribute, file in files.items():
         values = loaded(draft, file)
         if values is not None:
             found[attribute] = file, values
     if not found:
         return {}, 0
-    telling = next((a for a in _TELLING if a in found), next(iter(found)))
-    n = len(found[telling][1])
+    first = next((a for a in telling if a in found), next(iter(found)))
+    n, key = len(found[first][1]), found[first][0].key
     for attribute in [a for a, (_, values) in found.items() if len(values) != n]:
         file, values = found.pop(attribute)
         draft.warn(
-            f"it has {len(values)} rows and {name}.{telling} has {n}: it is no column of the "
-            "electrodes",
-            file,
+            f"it has {len(values)} rows and {key} has {n}: it is no column of the {table}", file
         )
     return found, n
 

@@ -19,6 +19,7 @@ from fascicle.nwb.parts.recording import (
     Split,
     Stream,
     blocks_of,
+    gains_of,
     rows_of_chunk,
     split,
     streams,
@@ -67,23 +68,17 @@ def build_stream(draft: Draft, entry: Entry, stream: Stream, recording: CbinArra
     import numpy as np
     from pynwb import TimeSeries
 
-    from fascicle.load import sglx
-
     file = stream.samples
     assert file is not None
     n, width = recording.shape
-    if not recording.meta:
-        draft.warn(
-            "no .meta lies beside it: it is not known which channels are voltages and which "
-            "digital lines. It is written as counts, and no events are made of it.",
-            file,
-        )
-    volts = sglx.volts_per_bit(recording.meta) if recording.meta else np.zeros(0)
+    volts = gains_of(
+        draft,
+        file,
+        recording,
+        "it is not known which channels are voltages and which digital lines. It is written as "
+        "counts, and no events are made of it.",
+    )
     analog = len(volts)
-    if recording.meta and analog + recording.n_sync != width:
-        raise ConversionError(
-            f"{file.path}: {analog} analog channels and {recording.n_sync} words of {width} saved"
-        )
     lines, inputs = wiring_of(draft, stream)
     timing, times, clock, line = timed(draft, stream, recording)
     comments = f"From {file.path}, sampled at {recording.sample_rate:g} Hz. {said_of(clock, line)}"
@@ -317,7 +312,10 @@ def build_edges(draft: Draft, entry: Entry) -> None:
     path = str(entry.settings["times"])
     first = next((file for file in draft.source.files if file.path == path), None)
     if first is None:
-        raise ConversionError(f"{entry.nwb}: the session has no {path}")
+        raise ConversionError(
+            f"{entry.nwb}: the session has no {path}",
+            hint="name a dataset that session.list() shows, or switch the entry off",
+        )
     mine = {
         file.attribute: file
         for file in draft.source.files

@@ -18,6 +18,7 @@ from fascicle.nwb.parts.recording import (
     Split,
     Stream,
     blocks_of,
+    gains_of,
     open_stream,
     rows_of_chunk,
     split,
@@ -104,21 +105,16 @@ def _build_band(draft: Draft, entry: Entry, stream: Stream, recording: CbinArray
     from pynwb import TimeSeries
     from pynwb.ecephys import ElectricalSeries
 
-    from fascicle.load import sglx
-
     file = stream.samples
     assert file is not None
     n, width = recording.shape
-    if not recording.meta:
-        draft.warn(
-            "no .meta lies beside it: neither gains nor digital channels are known. It is written "
-            "as counts.",
-            file,
-        )
-    volts = sglx.volts_per_bit(recording.meta) if recording.meta else np.zeros(0)
+    volts = gains_of(
+        draft,
+        file,
+        recording,
+        "neither gains nor digital channels are known. It is written as counts.",
+    )
     analog = len(volts)
-    if analog > width or (recording.meta and analog + recording.n_sync != width):
-        raise ConversionError(f"{file.path}: {analog} analog channels of {width} saved")
     rows = electrodes_of(draft, stream, recording, analog)
     on = [column for column in range(analog) if rows[column] is not None]
     rest = [column for column in range(width) if column not in set(on)]

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fascicle.errors import BadFileError, FascicleError
+from fascicle.errors import BadFileError, ConversionError, FascicleError
 from fascicle.nwb.parts.placing import labels
 from fascicle.nwb.writing.entries import Item
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from fascicle.load import CbinArray
@@ -321,3 +322,40 @@ def blocks_of(
             "in the metadata document"
         )
         raise
+
+
+def gains_of(
+    draft: Draft, file: SourceFile, recording: CbinArray, unknown: str
+) -> NDArray[np.float64]:
+    """Return the volts of one count of each analog channel, shape (n_analog,); none without .meta.
+
+    Parameters
+    ----------
+    draft : Draft
+    file : SourceFile
+        Of the samples.
+    recording : CbinArray
+    unknown : str
+        What is not known without a .meta, for the warning.
+
+    Raises
+    ------
+    ConversionError
+        If the .meta tells of other channels than were saved.
+    """
+    import numpy as np
+
+    from fascicle.load import sglx
+
+    if not recording.meta:
+        draft.warn(f"no .meta lies beside it: {unknown}", file)
+        return np.zeros(0)
+    volts = sglx.volts_per_bit(recording.meta)
+    width = recording.shape[1]
+    if len(volts) + recording.n_sync != width:
+        raise ConversionError(
+            f"{file.path}: its .meta tells of {len(volts)} analog channels and {recording.n_sync} "
+            f"digital words, and {width} are saved",
+            hint="the .meta of another recording may lie beside it",
+        )
+    return volts

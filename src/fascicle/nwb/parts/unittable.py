@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from fascicle.errors import BadFileError
-from fascicle.nwb.parts.electrodes import loaded
+from fascicle.nwb.parts.electrodes import alike
 from fascicle.nwb.parts.insertions import build_groups, meta_of
 from fascicle.nwb.parts.probewise import Columns
 from fascicle.nwb.parts.sortings import files_of
@@ -185,26 +185,8 @@ def _names_rows(
 
 def _arrays(draft: Draft, probe: ProbeFiles) -> tuple[dict[str, tuple[SourceFile, Any]], int]:
     """Return the attributes of ``clusters`` that have one row for each unit."""
-    found: dict[str, tuple[SourceFile, Any]] = {}
     files = files_of(draft.source, probe.sorting, "clusters")
-    for attribute, file in files.items():
-        if attribute == "metrics":
-            continue
-        values = loaded(draft, file)
-        if values is not None:
-            found[attribute] = file, values
-    if not found:
-        return {}, 0
-    telling = next((a for a in _TELLING if a in found), next(iter(found)))
-    n = len(found[telling][1])
-    for attribute in [a for a, (_, values) in found.items() if len(values) != n]:
-        file, values = found.pop(attribute)
-        draft.warn(
-            f"it has {len(values)} rows and clusters.{telling} has {n}: it is no column of the "
-            "units",
-            file,
-        )
-    return found, n
+    return alike(draft, {a: f for a, f in files.items() if a != "metrics"}, _TELLING, "units")
 
 
 def _metrics(draft: Draft, probe: ProbeFiles, n: int | None) -> tuple[SourceFile, Metrics] | None:
