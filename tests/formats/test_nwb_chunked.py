@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fascicle.errors import BadFileError
 from fascicle.formats.nwb import NwbFile, chunked
-from fascicle.formats.nwb.sorting import stable_order
+from fascicle.formats.nwb.sorting import stable_order, stably_sorted
 
 
 @pytest.fixture(autouse=True)
@@ -102,19 +102,55 @@ def test_harm_is_said_as_before(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(found, h5["a"][:])
 
 
+SPECIAL = st.sampled_from([0.0, -0.0, 1.5, np.nextafter(1.5, 2), 2.0, np.nan, np.inf, -np.inf])
+
+
 @given(
-    values=st.lists(st.sampled_from([0.0, -0.0, 1.5, 2.0, np.nan, np.inf, -np.inf]), max_size=60),
+    values=st.lists(SPECIAL, max_size=60)
+    | st.lists(st.floats(0, 4000) | st.floats(1.5, 1.5 + 1e-13), max_size=60)
+    | st.lists(st.floats(), max_size=60),
     dtype=st.sampled_from(["f8", "f4"]),
 )
 def test_order(values: list[float], dtype: str) -> None:
+    with np.errstate(over="ignore"):
+        _orders(np.array(values, dtype))
+
+
+@given(values=st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3), max_size=60))
+def test_order_of_integers(values: list[int]) -> None:
+    _orders(np.array(values, "i8"))
+    _orders(np.array(values, "i8").view("u8"))
+    _orders(np.array(values, "i8").astype("i2"))
+
+
+def _orders(values: np.ndarray[Any, Any]) -> None:
+    """Have values sorted as if they were many, and look whether numpy has the same order."""
     from unittest.mock import patch
 
-    found = np.array(values, dtype)
     with patch("fascicle.formats.nwb.sorting._MANY", 1):
-        assert stable_order(found).tolist() == np.argsort(found, kind="stable").tolist()
+        order, found = stably_sorted(values)
+        assert stable_order(values).tolist() == order.tolist()
+    assert order.tolist() == np.argsort(values, kind="stable").tolist()
+    np.testing.assert_array_equal(found, values[order])
 
 
-def test_order_of_many() -> None:
+def _many() -> dict[str, np.ndarray[Any, Any]]:
     rng = np.random.default_rng(1)
-    for values in (rng.integers(0, 5000, 300_000) / 30_000, rng.integers(0, 100, 300_000)):
-        np.testing.assert_array_equal(stable_order(values), np.argsort(values, kind="stable"))
+    times = rng.random(300_000) * 4000
+    close = np.where(rng.random(300_000) < 0.01, 7 + rng.random(300_000) * 1e-9, times)
+    return {
+        "equal times": rng.integers(0, 5000, 300_000) / 30_000,
+        "integers": rng.integers(0, 100, 300_000),
+        "negative": rng.integers(-100, 100, 300_000).astype("i2"),
+        "times": times,
+        "narrow": times.astype("f4"),
+        "close": close,  # 3,000 of them in a nanosecond: they share the leading digits
+        "far": np.append(times, 1e30),  # as all do here
+        "infinite": np.append(times, np.inf),
+    }
+
+
+@pytest.mark.parametrize("name", _many())
+def test_order_of_many(name: str) -> None:
+    values = _many()[name]
+    np.testing.assert_array_equal(stable_order(values), np.argsort(values, kind="stable"))

@@ -120,32 +120,7 @@ class Spikes:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def order(self, probe: Probe) -> NDArray[np.intp] | None:
-        """Return the canonical order of a probe's spikes; None where they stand in it."""
-        return self._sorted(probe)[0]
-
-    def _sorted(self, probe: Probe) -> tuple[NDArray[np.intp] | None, NDArray[Any]]:
-        """Return the canonical order and the times in it; kept of one probe, for both are large."""
-        import numpy as np
-
-        from fascicle.formats.nwb.sorting import stable_order
-
-        if self._order is None or self._order[0] != probe.label:
-            times = self.spikes("spike_times", probe)
-            order = None
-            if not np.all(times[1:] >= times[:-1]):
-                order = stable_order(times)
-                times = np.take(times, order, mode="clip")
-            self._order = probe.label, order, times
-        return self._order[1], self._order[2]
-
-    def in_order(self, column: str, probe: Probe) -> Any:
-        """Return a ragged column of a probe's units in the order of ALF: see `ordered`."""
-        if column != "spike_times":
-            return self.ordered(self.spikes(column, probe), probe)
-        return self._put_back(self._sorted(probe)[1].copy(), probe)
-
-    def ordered(self, values: Any, probe: Probe) -> Any:
-        """Return values of a probe's spikes, one unit after the other, in the order of ALF.
+        """Return the order that ALF has a probe's spikes in; None where they stand in it.
 
         That is the canonical order, but for the spikes that the file names.
 
@@ -154,19 +129,40 @@ class Spikes:
         BadFileError
             If those are none of the probe's spikes.
         """
+        return self._sorted(probe)[0]
+
+    def _sorted(self, probe: Probe) -> tuple[NDArray[np.intp] | None, NDArray[Any]]:
+        """Return the order of ALF, and the times in it; kept of one probe, for both are large."""
+        import numpy as np
+
+        from fascicle.formats.nwb.sorting import stably_sorted
+
+        if self._order is None or self._order[0] != probe.label:
+            times = self.spikes("spike_times", probe)
+            order = None
+            if not np.all(times[1:] >= times[:-1]):
+                order, times = stably_sorted(times)
+            if (moved := self._moved(probe)) is not None:
+                order = np.arange(len(times)) if order is None else order
+                for values in (order, times):  # read or made here: they are ours
+                    values[moved[0]] = values[moved[1]]
+            self._order = probe.label, order, times
+        return self._order[1], self._order[2]
+
+    def in_order(self, column: str, probe: Probe) -> Any:
+        """Return a ragged column of a probe's units in the order of ALF: see `order`."""
+        if column != "spike_times":
+            return self.ordered(self.spikes(column, probe), probe)
+        return self._sorted(probe)[1].copy()
+
+    def ordered(self, values: Any, probe: Probe) -> Any:
+        """Return values of a probe's spikes, one unit after the other, in the order of ALF."""
         import numpy as np
 
         order = self.order(probe)
-        if order is not None:
-            values = np.take(values, order, axis=0, mode="clip")  # faster: none is out of bounds
-        return self._put_back(values, probe)
-
-    def _put_back(self, values: Any, probe: Probe) -> Any:
-        """Return values that are in the canonical order in the order of ALF."""
-        moved = self._moved(probe)
-        if moved is not None:
-            values[moved[0]] = values[moved[1]]  # read or made for this call: it is ours
-        return values
+        if order is None:
+            return values
+        return np.take(values, order, axis=0, mode="clip")  # faster: none is out of bounds
 
     def _moved(self, probe: Probe) -> tuple[Any, Any] | None:
         """Return where spikes stand that are not in the canonical order, and which these are."""

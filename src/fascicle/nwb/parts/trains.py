@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fascicle.formats.nwb.sorting import stable_order
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -55,7 +57,7 @@ def rows_of_spikes(clusters: NDArray[Any], ids: NDArray[np.int64]) -> NDArray[An
     Returns
     -------
     ndarray, shape (n_spikes,)
-        uint16 where that is wide enough, else uint32: narrow numbers are sorted by their digits.
+        uint16 where that is wide enough, else uint32.
     """
     import numpy as np
 
@@ -90,23 +92,10 @@ def grouped(rows: NDArray[Any], times: NDArray[Any]) -> NDArray[np.intp]:
     times : ndarray, shape (n_spikes,)
         Without NaN.
     """
-    import numpy as np
-
     if rising(times):
-        return _stable(rows)
-    by_time = np.argsort(times, kind="stable")
-    return by_time[_stable(rows[by_time])]
-
-
-def _stable(rows: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the order of numbers; equal ones stay as they are."""
-    import numpy as np
-
-    if rows.dtype.itemsize <= 2:
-        return np.argsort(rows, kind="stable")  # by digits, in time that grows with their number
-    low = np.argsort((rows & 0xFFFF).astype(np.uint16), kind="stable")
-    high = (rows >> 16).astype(np.uint16)
-    return low[np.argsort(high[low], kind="stable")]
+        return stable_order(rows)
+    by_time = stable_order(times)
+    return by_time[stable_order(rows[by_time])]
 
 
 def moved(
@@ -132,7 +121,7 @@ def moved(
     import numpy as np
 
     if not rising(times):
-        by_time = np.argsort(times, kind="stable")
+        by_time = stable_order(times)
         canonical = by_time.copy()
         inside = _tied(clusters[by_time], times[by_time], ids)
         if inside is not None:
