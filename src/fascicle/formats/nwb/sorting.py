@@ -109,5 +109,8 @@ def _leading(values: np.ndarray[Any, Any], low: Any, scale: float) -> NDArray[np
     import numpy as np
 
     if values.dtype.kind in "iu":
-        return values.astype(np.uint64) - low.astype(np.uint64)  # modulo 2^64: right for any sign
-    return ((values.astype(np.float64) - float(low)) * scale).astype(np.uint64)
+        out: NDArray[np.uint64] = values.astype(np.uint64)
+        out -= low.astype(np.uint64)  # modulo 2^64: right for any sign
+        return out
+    out = ((values.astype(np.float64) - float(low)) * scale).astype(np.uint64)
+    return out
