@@ -51,11 +51,20 @@ def public_names(module: ModuleType) -> list[str]:
     return [n for n in names if not n.startswith("_") and not inspect.ismodule(getattr(module, n))]
 
 
-@pytest.fixture(scope="module")
-def documented(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[str]]:
-    """Return the Python names and the command line options that a build of the docs defines."""
-    from sphinx.application import Sphinx
+def newest(*files: Path) -> float:
+    return max(file.stat().st_mtime for file in files)
 
+
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the inventory of `make docs` where nothing changed since, else that of a build."""
+    from sphinx.application import Sphinx
+    from sphinx.util.inventory import InventoryFile
+
+    made = DOCS / "_build" / "html" / "objects.inv"
+    pages = [f for f in DOCS.rglob("*") if f.is_file() and DOCS / "_build" not in f.parents]
+    code = Path(fascicle.__file__).parent.rglob("*.py")
+    if made.exists() and newest(made) > newest(*pages, *code):
+        return made
     out = tmp_path_factory.mktemp("docs")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of Sphinx and its extensions
@@ -70,12 +79,19 @@ def documented(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[
             warning=io.StringIO(),
         )
         app.build()
-    names = set(app.env.domains["py"].data["objects"])
-    options = {
-        f"{program} {option}".strip()
-        for program, option in app.env.domains["std"].data["progoptions"]
-    }
-    return names, options
+    InventoryFile.dump(out / "objects.inv", app.env, app.builder)
+    return out / "objects.inv"
+
+
+@pytest.fixture(scope="module")
+def documented(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[str]]:
+    """Return the Python names and the command line options that a build of the docs defines."""
+    from sphinx.util.inventory import InventoryFile
+
+    found = InventoryFile.loads(inventory(tmp_path_factory).read_bytes(), uri="").data
+    names = {name for kind in found if kind.startswith("py:") for name in found[kind]}
+    # The command and its option: "fascicle-get.--to"
+    return names, set(found["std:cmdoption"])
 
 
 def is_on_another_page(module: ModuleType, name: str, documented: set[str]) -> bool:
@@ -132,7 +148,7 @@ def test_each_option_is_in_the_reference(name: str, documented: tuple[set[str], 
         for param in commands()[name].params
         if isinstance(param, click.Option)
         for option in param.opts
-        if f"{program} {option}" not in options
+        if f"{program}.{option}" not in options
     ]
     assert not missing, f"docs/cli.md lacks {missing}; it has {sorted(options)}"
 
