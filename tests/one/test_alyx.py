@@ -49,15 +49,16 @@ def connect(hub: HubServer, tmp_path: Path) -> Any:
         who = hub.users[user]
         kwargs.setdefault("cache_dir", tmp_path / "files")
         kwargs.setdefault("silent", True)
-        return OneAlyx(who.name, who.password, hub.url, **kwargs)
+        password = None if "token" in kwargs else who.password
+        return OneAlyx(who.name, password, hub.url, **kwargs)
 
     return make
 
 
 @pytest.fixture
-def one(connect: Any) -> OneAlyx:
-    """Return the hub, connected."""
-    found: OneAlyx = connect()
+def one(connect: Any, hub: HubServer) -> OneAlyx:
+    """Return the hub, connected by a token: a password is slow to check."""
+    found: OneAlyx = connect(token=hub.token("test_user"))
     return found
 
 

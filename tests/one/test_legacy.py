@@ -95,12 +95,14 @@ def hub(lab_folder: Path, made_hub: HubServer) -> Iterator[HubServer]:
 
 @pytest.fixture
 def one(hub: HubServer, tmp_path: Path) -> ONE:
-    return connect(hub, cache_dir=tmp_path / "cache")
+    token = hub.token("test_user")  # a password is slow to check
+    return connect(hub, token=token, cache_dir=tmp_path / "cache")
 
 
 def connect(hub: HubServer, **kwargs: Any) -> ONE:
-    login = {"username": "test_user", "password": hub.users["test_user"].password}
-    return ONE(**login, base_url=hub.url, silent=True, **kwargs)
+    if "token" not in kwargs:
+        kwargs["password"] = hub.users["test_user"].password
+    return ONE(username="test_user", base_url=hub.url, silent=True, **kwargs)
 
 
 @pytest.fixture
