@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import h5py
 import numpy as np
 import pandas as pd
+from tests.nwb.judging import judge
 
 import fascicle
 from fascicle.formats.nwb import NwbFile
@@ -171,13 +172,5 @@ def convert_parts(
 
 def valid(path: Path) -> None:
     """Fail unless a file is valid, and has nothing that checkers hold for a mistake."""
-    import pynwb
-    from nwbinspector import Importance, inspect_nwbfile, load_config
-
-    assert not pynwb.validate(path=str(path))
-    found = inspect_nwbfile(
-        nwbfile_path=str(path),
-        config=load_config(filepath_or_keyword="dandi"),
-        importance_threshold=Importance.BEST_PRACTICE_VIOLATION,
-    )
-    assert not [f"{m.check_function_name} {m.location}: {m.message}" for m in found]
+    bad = [f"{c.name}: {f}" for c in judge(path) for f in c.findings if f.level != "suggestion"]
+    assert not bad, "\n".join(bad)
