@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import fascicle
@@ -33,8 +34,22 @@ subject:
 """
 
 
-def real_lab(shared: Path, folder: Path) -> Path:
-    """Put the real sessions into one folder, each with a ``session.yaml``, and index it."""
+#: A mouse of which there are ten sessions of one kind: two will do where it has to be quick.
+_ALIKE = "ibllib_fixture_mouse"
+
+
+def some_of(sessions: Iterable[str]) -> list[str]:
+    """Return the paths of sessions without those that are as others are."""
+    ordered = sorted(sessions)
+    alike = [path for path in ordered if _ALIKE in path]
+    return [path for path in ordered if path not in alike[1:-1]]
+
+
+def real_lab(shared: Path, folder: Path, *, every: bool = True) -> Path:
+    """Put the real sessions, or `some_of` them, into one folder, and index it.
+
+    Each has a ``session.yaml``.
+    """
     data = shared / "data"
     for place in _LABS:
         for lab in sorted((data / place).iterdir()):
@@ -42,7 +57,14 @@ def real_lab(shared: Path, folder: Path) -> Path:
                 _copy(lab, folder / lab.name)
     for place, target in _LOOSE.items():
         _copy(data / place, folder / target)
-    for session in sorted(folder.glob("*/Subjects/*/*/*")):
+    sessions = sorted(folder.glob("*/Subjects/*/*/*"))
+    if not every:
+        kept = some_of(map(str, sessions))
+        for session in sessions:
+            if str(session) not in kept and session.is_dir():
+                shutil.rmtree(session)
+        sessions = [session for session in sessions if str(session) in kept]
+    for session in sessions:
         said = SAID.format(date=session.parent.name)
         (session / "session.yaml").write_text(said, encoding="utf-8")
     fascicle.index(folder)

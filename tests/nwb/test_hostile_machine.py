@@ -49,7 +49,10 @@ def _run(lab: Path, target: Path, before: str = "") -> subprocess.CompletedProce
 # -- no room ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kilobytes", [1, 300, 700, 900])
+@pytest.mark.parametrize(
+    "kilobytes",
+    [1, pytest.param(300, marks=pytest.mark.long), 700, pytest.param(900, marks=pytest.mark.long)],
+)
 def test_files_may_not_get_so_large(lab: Path, tmp_path: Path, kilobytes: int) -> None:
     limit = (
         "import resource, signal\n"

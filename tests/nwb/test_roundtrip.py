@@ -83,6 +83,12 @@ def tiny(tiny_lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Lab:
 @pytest.fixture(scope="module")
 def real(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     folder = tmp_path_factory.mktemp("real")
+    return converted(real_lab(shared, folder / "alf", every=False), folder / "nwb")
+
+
+@pytest.fixture(scope="module")
+def every_real(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    folder = tmp_path_factory.mktemp("every")
     return converted(real_lab(shared, folder / "alf"), folder / "nwb")
 
 
@@ -92,7 +98,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     return converted(odd_lab(folder / "alf"), folder / "nwb")
 
 
-@pytest.fixture(params=["tiny", "real", "odd"])
+@pytest.fixture(params=["tiny", "real", "odd", pytest.param("every_real", marks=pytest.mark.long)])
 def lab(request: pytest.FixtureRequest) -> Lab:
     found: Lab = request.getfixturevalue(request.param)
     return found

@@ -226,8 +226,9 @@ def test_a_file_that_is_not_true_is_refused(
         return right(np.ascontiguousarray(values[::-1]))
 
     monkeypatch.setattr(chunks, "shuffled", wrong)
+    how: dict[str, Any] = {"check": "readback", "refuse": "mismatch", "progress": False}
     with pytest.raises(ConversionError, match="mismatch") as caught:
-        convert(source.session, tmp_path / "x.nwb", refuse="mismatch", progress=False)
+        convert(source.session, tmp_path / "x.nwb", **how)
     assert list(tmp_path.iterdir()) == []
     report = caught.value.report
     assert not report.ok and "no file" in report.headline

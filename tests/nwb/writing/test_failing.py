@@ -21,12 +21,21 @@ from fascicle.nwb import SessionMetadata, convert
 KILLED = Path(__file__).with_name("killed.py")
 
 
-def test_a_full_disk_is_an_error_and_leaves_nothing(lab: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "limits",
+    [
+        (0, 400_000, 2_500_000),
+        pytest.param((10_000, 800_000, 1_200_000), marks=pytest.mark.long),
+    ],
+)
+def test_a_full_disk_is_an_error_and_leaves_nothing(
+    lab: Path, tmp_path: Path, limits: tuple[int, ...]
+) -> None:
     """The system lets no file grow beyond a limit, as a full disk does not."""
     one = session(lab, RICH)
     document = SessionMetadata.from_archive(one.archive, one.eid)
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    for limit in (0, 10_000, 400_000, 1_200_000, 2_500_000):
+    for limit in limits:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
         try:
             with pytest.raises(NotEnoughDisk, match="no room on the disk"):
@@ -44,7 +53,10 @@ def _where(fd: str) -> str:
         return ""
 
 
-def test_an_interrupt_leaves_nothing(lab: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "waits", [(0.3, 1.0), pytest.param((0.6, 1.5), marks=pytest.mark.long)], ids=["few", "more"]
+)
+def test_an_interrupt_leaves_nothing(lab: Path, tmp_path: Path, waits: tuple[float, ...]) -> None:
     program = (
         "import sys, fascicle, warnings\n"
         "warnings.simplefilter('ignore')\n"
@@ -53,7 +65,7 @@ def test_an_interrupt_leaves_nothing(lab: Path, tmp_path: Path) -> None:
         "convert(sys.argv[2], sys.argv[3], archive=sys.argv[1], progress=False)"
     )
     eid = str(session(lab, RICH).eid)
-    for wait in (0.3, 1.0, 1.5):
+    for wait in waits:
         args = [sys.executable, "-c", program, str(lab), eid, str(tmp_path / "a.nwb")]
         with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
             assert run.stdout is not None and run.stdout.readline() == b"begins\n"
