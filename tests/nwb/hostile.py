@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -197,3 +197,12 @@ def each(session: Path, suffix: str = ".npy") -> list[str]:
 def objects_of(paths: Iterable[str]) -> list[str]:
     """Return the objects that datasets are of, with their collections."""
     return sorted({f"{Path(p).parent.as_posix()}/{Path(p).name.split('.')[0]}." for p in paths})
+
+
+def some_of_each_object(paths: Sequence[str], step: int = 4) -> list[str]:
+    """Return one in so many datasets of each object, and at least one."""
+    out: list[str] = []
+    for k, begin in enumerate(objects_of(paths)):
+        mine = [path for path in paths if path.startswith(begin)]
+        out += mine[k % min(step, len(mine)) :: step]
+    return out
