@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +31,13 @@ http = urllib3.PoolManager(retries=False, timeout=30)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a lab of our own: what is served is indexed where it lies."""
     return make_lab(tmp_path_factory.mktemp("served") / "lab", size="tiny")
+
+
+def one_day(folder: Path, to: Path) -> Path:
+    """Return a copy of one day of the lab, which is imported sooner than all of it."""
+    session = "zadorlab/Subjects/CSH_ZAD_003/2019-08-11"
+    shutil.copytree(folder / session, to / session)
+    return to
 
 
 class Served:
@@ -202,8 +210,8 @@ def test_the_lines_that_it_says_set_our_client_up(served: Served, tmp_path: Path
 def test_it_ends_cleanly_and_shows_the_password_no_second_time(
     folder: Path, tmp_path: Path
 ) -> None:
-    state = tmp_path / "state"
-    first = Served(tmp_path / "1.log", folder, "--state", state)
+    state, lab = tmp_path / "state", one_day(folder, tmp_path / "lab")
+    first = Served(tmp_path / "1.log", lab, "--state", state)
     until = time.monotonic() + 30
     while len(first.group()) < 4:  # itself, two workers, one that watches
         assert time.monotonic() < until
@@ -211,7 +219,7 @@ def test_it_ends_cleanly_and_shows_the_password_no_second_time(
     assert first.password
     assert first.stop() == 0
     assert first.group() == []
-    second = Served(tmp_path / "2.log", folder, "--state", state)
+    second = Served(tmp_path / "2.log", lab, "--state", state)
     try:
         assert not second.password and "password" not in second.said.replace(
             "A token, in place of the password", ""
@@ -226,8 +234,8 @@ def test_it_ends_cleanly_and_shows_the_password_no_second_time(
     )
 
 
-def test_what_changes_in_the_folder_is_served(tmp_path: Path) -> None:
-    lab = make_lab(tmp_path / "lab", size="tiny")
+def test_what_changes_in_the_folder_is_served(folder: Path, tmp_path: Path) -> None:
+    lab = one_day(folder, tmp_path / "lab")
     settings = tmp_path / "hub.toml"
     settings.write_text("watch = 0.2\nworkers = 1\n")
     served = Served(tmp_path / "log", lab, "--config", settings)
@@ -370,15 +378,21 @@ def test_the_folder_is_imported_again(hub: Any, tmp_path: Path) -> None:
     assert hub("import", tmp_path).returncode == 3  # another folder
 
 
-@pytest.fixture
-def other(tmp_path: Path, run: Any) -> Iterator[Path]:
-    """Return the folder of a hub that has nothing yet, and was stopped."""
-    folder = tmp_path / "other"
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a hub that has nothing yet, and was stopped; others copy it."""
+    folder = tmp_path_factory.mktemp("stopped") / "other"
     folder.mkdir()
-    there = Served(tmp_path / "other.log", folder, "--no-watch")
+    there = Served(folder.with_name("other.log"), folder, "--no-watch")
     there.stop()
-    yield folder
     there.kill()
+    return folder
+
+
+@pytest.fixture
+def other(stopped: Path, tmp_path: Path) -> Path:
+    """Return the folder of a hub that has nothing yet, and was stopped."""
+    return Path(shutil.copytree(stopped, tmp_path / "other"))
 
 
 def counts(dump: Path) -> dict[str, int]:
