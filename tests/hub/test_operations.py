@@ -14,6 +14,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from fascicle.hub import lock
 from fascicle.testing import postgres as pg
 from fascicle.testing.hub import HubServer
 
@@ -25,8 +28,21 @@ def _run(*arguments: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=90)
 
 
-def test_a_second_server_of_a_state_says_so(hub: HubServer) -> None:
-    done = _run("serve", hub.folder, "--state", hub.state, "--port", 0)
+#: The command, with a server that ends just now waited for less long than users have it.
+WITHOUT_PATIENCE = """
+from functools import partial
+from fascicle.cli import main
+from fascicle.hub import lock
+lock.only_one = partial(lock.only_one, wait=%s)
+main()
+"""
+
+
+@pytest.mark.parametrize("wait", [0.3, pytest.param(lock.WAIT, marks=pytest.mark.long)])
+def test_a_second_server_of_a_state_says_so(hub: HubServer, wait: float) -> None:
+    command = [sys.executable, "-c", WITHOUT_PATIENCE % wait, "serve", str(hub.folder)]
+    command += ["--state", str(hub.state), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
     assert done.returncode == 3
     assert f"at {hub.url}" in done.stderr
     # the first one is where it was
