@@ -286,14 +286,17 @@ move_store(sys.argv[1], sys.argv[2], copy=True)
 """
 
 
-def test_move_that_is_killed_leaves_one_whole_store_and_is_continued(tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_moves", [9, pytest.param(25, marks=pytest.mark.long)])
+def test_move_that_is_killed_leaves_one_whole_store_and_is_continued(
+    tmp_path: Path, n_moves: int
+) -> None:
     rng = random.Random(5)
     store, dst = tmp_path / "cache", tmp_path / "new" / "cache"
     files = {f"project-1.0.0/data/{n}.bin": rng.randbytes(200_000) for n in range(120)}
     fetch(store, files, tmp_path / "remote")
     before = snapshot(store)
     kills = 0
-    for n in range(25):
+    for n in range(n_moves):
         source, target = (store, dst) if store.exists() else (dst, store)
         if not (source.exists() or target.exists()):
             pytest.fail("both are gone")
@@ -305,8 +308,9 @@ def test_move_that_is_killed_leaves_one_whole_store_and_is_continued(tmp_path: P
         )
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(rng.uniform(0, 0.6) if n < 24 else 0)
-        if n < 24:
+        last = n == n_moves - 1
+        time.sleep(0 if last else rng.uniform(0, 0.6))
+        if not last:
             process.send_signal(signal.SIGKILL)
             kills += process.wait() == -signal.SIGKILL
         process.communicate()
