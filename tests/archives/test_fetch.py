@@ -295,7 +295,7 @@ def web(tmp_path):
     (folder / "a file.npy").write_bytes(b"x" * 70_000)
     (folder / "b.npy").write_bytes(b"y" * 400_000)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

@@ -229,7 +229,7 @@ def test_a_bucket_that_lists_nothing_leaves_sizes_unknown(tmp_path, status):
             self.wfile.write(b"no")
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
+        threading.Thread(target=web.serve_forever, args=(0.02,), daemon=True).start()
         url = f"http://127.0.0.1:{web.server_port}"
         pairs = [(Source(f"{url}/bucket/a%20b.nwb", hash="ab" * 32, algorithm="sha256"), "a.nwb")]
         plan = with_sizes(make_plan(pairs, store=tmp_path), endpoints=[url])
@@ -282,7 +282,7 @@ def test_sizes_that_web_servers_say(tmp_path):
     kinds = {"whole": 70_000, "range": 70_000, "empty": 0, "endless": None, "zipped": None}
     with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as web:
         web.handle_error = lambda *_: None  # who asks hangs up early
-        threading.Thread(target=web.serve_forever, daemon=True).start()
+        threading.Thread(target=web.serve_forever, args=(0.02,), daemon=True).start()
         url = f"http://127.0.0.1:{web.server_port}"
         names = [f"{url}/{kind}.npy" for kind in [*kinds, "failing"]]
         plan = fascicle.get(names, to=tmp_path)

@@ -187,10 +187,10 @@ def web(tmp_path: Path) -> Iterator[str]:
     folder = tmp_path / "web"
     folder.mkdir()
     (folder / "a.npy").write_bytes(b"x" * 70_000)
-    (folder / "large.bin").write_bytes(os.urandom(40_000_000))
+    (folder / "large.bin").write_bytes(os.urandom(20_000_000))
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Slow, directory=folder))
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

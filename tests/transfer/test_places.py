@@ -201,8 +201,18 @@ def test_places_at_two_endpoints_in_one_plan(server, tmp_path, monkeypatch) -> N
         assert gate.counts["GET"]
 
 
+@pytest.fixture(scope="module")
+def two_pages(server: S3Server) -> str:
+    """Return a folder of the bucket that is listed in two pages."""
+    for number in range(1100):
+        server.put("lab-data", f"many+ü/{number:04d} &=", b"")
+    return "s3://lab-data/many+ü"
+
+
 @pytest.mark.parametrize("token", ["", "a-session/token+"])
-def test_a_private_bucket(server: S3Server, tmp_path: Path, token: str, monkeypatch) -> None:
+def test_a_private_bucket(
+    server: S3Server, two_pages: str, tmp_path: Path, token: str, monkeypatch
+) -> None:
     for name in [n for n in os.environ if n.startswith("AWS_")]:
         monkeypatch.delenv(name)
     with Gate(server.url, key="AKEY", secret="se/cr+et", token=token) as gate:
@@ -213,8 +223,6 @@ def test_a_private_bucket(server: S3Server, tmp_path: Path, token: str, monkeypa
                 place.list()
             with pytest.raises(AccessDenied, match="lab-data"):
                 place.read("empty.txt", at_most=10)
-        for number in range(1100):
-            server.put("lab-data", f"many+ü/{number:04d} &=", b"")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKEY")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "se/cr+et")
         if token:
@@ -224,7 +232,7 @@ def test_a_private_bucket(server: S3Server, tmp_path: Path, token: str, monkeypa
         gate.log.clear()
         assert len(place.list()) == len(FILES)
         assert [signed for _, _, signed in gate.log] == [False, True]
-        assert len(open_place("s3://lab-data/many+ü").list()) == 1100  # two pages
+        assert len(open_place(two_pages).list()) == 1100
         assert place.read("empty.txt", at_most=10) == b""
         key = "lab/Subjects/ü/2024-01-01/001/#x# 100%/y!z.txt"
         named = open_place("s3://lab-data/pre fix/project", endpoint=gate.url)

@@ -196,7 +196,7 @@ def test_a_whole_body_that_is_compressed_unasked(quick, transport) -> None:
             self.wfile.write(body)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Compressing) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
+        threading.Thread(target=web.serve_forever, args=(0.02,), daemon=True).start()
         url = f"http://127.0.0.1:{web.server_port}/x.npy"
         with open_ranged(url, limits=quick) as f:
             f.seek(4_000_000)
