@@ -51,11 +51,19 @@ def _login(hub: HubServer, monkeypatch: pytest.MonkeyPatch, _own_folders: None) 
 
 
 @pytest.fixture
+def by_token(hub: HubServer, monkeypatch: pytest.MonkeyPatch, _login: None) -> None:
+    """Let a token say it: a password is slow to check."""
+    monkeypatch.delenv("FASCICLE_ALYX_PASSWORD")
+    monkeypatch.setenv("FASCICLE_ALYX_TOKEN", hub.token("reader"))
+
+
+@pytest.fixture
 def archive(hub: HubServer) -> AlyxArchive:
     """Return the hub as an archive."""
     return AlyxArchive(hub.url)
 
 
+@pytest.mark.usefixtures("by_token")
 class TestHub(ArchiveTests):
     """A hub does what any archive does."""
 
@@ -64,6 +72,7 @@ class TestHub(ArchiveTests):
         return AlyxArchive(hub.url)
 
 
+@pytest.mark.usefixtures("by_token")
 class TestTag(ArchiveTests):
     """So do the datasets of a tag."""
 
