@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import itertools
+import json
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from fascicle.demo import index_lab, make_lab
-from fascicle.testing.hub import HubServer
+from fascicle.testing.hub import HubServer, User
+
+#: Makes something in a folder that is there and empty.
+Make = Callable[[Path], None]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,21 +68,51 @@ def allen_python(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the synthetic lab, indexed; tests must not change it."""
-    folder = make_lab(tmp_path_factory.mktemp("tiny") / "lab", size="tiny")
-    index_lab(folder)
-    return folder
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Make], Path]:
+    """Return a function that has a folder made by the first process of a run that wants it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all processes
+
+    def once(name: str, make: Make) -> Path:
+        made, begun = folder / f"once-{name}", folder / f"once-{name}-begun"
+        with (folder / f"once-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                shutil.rmtree(begun, ignore_errors=True)
+                begun.mkdir()
+                make(begun)
+                begun.rename(made)
+        return made
+
+    return once
 
 
 @pytest.fixture(scope="session")
-def made_hub(tiny_lab: Path) -> Iterator[HubServer]:
+def tiny_lab(once: Callable[[str, Make], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the synthetic lab, indexed; tests must not change it."""
+
+    def make(folder: Path) -> None:
+        index_lab(make_lab(folder / "lab", size="tiny"))
+
+    made = once("lab", make)
+    return Path(shutil.copytree(made / "lab", tmp_path_factory.mktemp("tiny") / "lab"))
+
+
+@pytest.fixture(scope="session")
+def made_hub(once: Callable[[str, Make], Path], tiny_lab: Path) -> HubServer:
     """Return a hub of that lab that was started once and halted, for others to begin like it."""
-    server = HubServer(tiny_lab)
-    server.start()
-    server.halt()
-    yield server
-    server.stop()
+
+    def make(folder: Path) -> None:
+        server = HubServer(tiny_lab, state=folder / "state")
+        server.start()
+        server.halt()
+        rows = [asdict(user) for user in server.users.values()]
+        (folder / "users.json").write_text(json.dumps(rows))
+
+    made = once("hub", make)
+    users = [User(**row) for row in json.loads((made / "users.json").read_text())]
+    return HubServer(tiny_lab, state=made / "state", users=users)
 
 
 @pytest.fixture(scope="module")
