@@ -84,7 +84,7 @@ class Gate:
             self.url = f"https://localhost:{self._http.server_port}"
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self
 

@@ -196,6 +196,7 @@ def test_a_document_may_be_opened_from_a_file_alone(
         ({"Probes": {}}, "Probes: dict"),
         ({"Probes": [{"id": UUID}]}, "has no name"),
         ({"Trials": [{"name": "x", "data": 3}]}, r"Trials\[0\]\.data: 3 names no dataset"),
+        ({"Trials": ["trials.table"]}, r"Trials\[0\]: 'trials.table' is no entry"),
     ],
 )
 def test_what_is_not_known_is_refused_by_name(

@@ -255,6 +255,11 @@ def test_objects() -> None:
     assert "no type of numbers" in problems["objects[0].items[0].dtype"].text
     assert "there twice" in problems["objects[0].items[1].name"].text
     metadata = full()
+    metadata.objects[0].type = "Trials"
+    problem = found(metadata)["objects[0].type"]
+    assert "'Trials'" in problem.text
+    assert metadata.copy().objects[0].part in problem.text
+    metadata = full()
     metadata["objects"] = [*metadata.objects, *metadata.objects]
     assert "there twice" in found(metadata)["objects[1].nwb"].text
     metadata.objects[1] = metadata.copy().objects[1]

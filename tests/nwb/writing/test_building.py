@@ -46,6 +46,12 @@ def test_what_is_off_or_not_asked_for_is_not_built() -> None:
     assert [one.part for one in plan.left] == ["trials"]
 
 
+def test_nothing_at_all_is_refused() -> None:
+    with pytest.raises(MetadataError, match="none of 2 is to be written"):
+        plan_of(document(entry("raw"), entry("wheel", on=False)), Options(raw=False))
+    assert plan_of(document(), Options()).entries == []  # a session of which nothing is carried
+
+
 def test_an_unknown_part_is_refused_by_name() -> None:
     with pytest.raises(MetadataError, match="'trails'") as caught:
         plan_of(document(entry("trails")), Options())

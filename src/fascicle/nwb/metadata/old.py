@@ -266,4 +266,6 @@ def _leaves(given: Any, where: str = "") -> Iterator[tuple[str, str]]:
                 yield ".".join(parts[:2]), str(about or "") if key == "data" else ""
     elif isinstance(given, list):
         for i, held in enumerate(given):
+            if not isinstance(held, Mapping | list):
+                raise MetadataError(f"{where}[{i}]: {held!r} is no entry of a list of datasets")
             yield from _leaves(held, f"{where}[{i}]")

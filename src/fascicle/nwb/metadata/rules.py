@@ -314,7 +314,7 @@ def _probes(metadata: SessionMetadata) -> Iterator[Problem]:
 
 def _objects(metadata: SessionMetadata) -> Iterator[Problem]:
     from fascicle.errors import nearest
-    from fascicle.nwb.parts import PARTS
+    from fascicle.nwb.parts import PARTS, TYPES
 
     seen: set[tuple[str, str]] = set()
     for i, entry in enumerate(metadata.objects):
@@ -323,6 +323,11 @@ def _objects(metadata: SessionMetadata) -> Iterator[Problem]:
             yield Problem(
                 f"{where}.part", f"there is no part {entry.part!r}",
                 nearest(entry.part, PARTS) or f"one of {', '.join(PARTS)}",
+            )  # fmt: skip
+        elif entry.type not in TYPES[entry.part]:
+            yield Problem(
+                f"{where}.type", f"the part {entry.part!r} builds no {entry.type!r}",
+                f"leave it as it was: one of {', '.join(TYPES[entry.part])}",
             )  # fmt: skip
         if not entry.nwb.strip("/") or entry.nwb != entry.nwb.strip("/") or "//" in entry.nwb:
             yield Problem(f"{where}.nwb", f"{entry.nwb!r} is no path in an NWB file", "e.g. units")

@@ -22,21 +22,35 @@ if TYPE_CHECKING:
     from fascicle.nwb.writing.entries import Entry
     from fascicle.nwb.writing.source import Source
 
+#: NWB types that each part builds; which one is in the document, and few can be changed there.
 #: In the order in which they offer and build: what others refer to comes first, and what takes
 #: whatever nobody took comes last.
-PARTS = (
-    "probes",  # devices, groups, electrodes, trajectories, places in the brain
-    "units",
-    "trials",
-    "wheel",  # position, movements, kinematics
-    "events",  # licks, digital lines of the nidq
-    "cameras",  # times, pose, pupil, motion energy
-    "passive",  # passive protocol, epochs
-    "audio",  # spectrogram
-    "video",  # external files
-    "raw",  # AP, LF and nidq recordings
-    "other",  # any other object, under its own name
-)
+TYPES = {
+    # devices, groups, electrodes, trajectories, places in the brain
+    "probes": ("ElectrodeGroup", "ElectrodesTable", "DynamicTable", "Localization", "ScratchData"),
+    "units": ("Units", "DynamicTable"),
+    "trials": ("TimeIntervals", "DynamicTable"),
+    # position, movements, kinematics
+    "wheel": ("SpatialSeries", "TimeSeries", "TimeIntervals", "DynamicTable"),
+    # licks
+    "events": ("EventsTable",),
+    # times, pose, pupil, motion energy
+    "cameras": ("PoseEstimation", "PupilTracking", "TimeSeries"),
+    # passive protocol, epochs
+    "passive": ("TimeIntervals", "DynamicTable", "TimeSeries"),
+    # spectrogram
+    "audio": ("DecompositionSeries",),
+    # external files
+    "video": ("ImageSeries",),
+    # AP, LF and nidq recordings, digital lines of the nidq
+    "raw": ("ElectricalSeries", "TimeSeries", "EventsTable", "DynamicTable"),
+    # any other object, under its own name
+    "other": (
+        *("TimeSeries", "SpatialSeries", "TimeIntervals", "EventsTable", "DynamicTable"),
+        "ScratchData",
+    ),
+}
+PARTS = tuple(TYPES)
 
 
 def part(name: str) -> ModuleType:

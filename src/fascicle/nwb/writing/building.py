@@ -121,7 +121,7 @@ def plan_of(metadata: SessionMetadata, options: Options) -> Plan:
     Raises
     ------
     MetadataError
-        If an entry names a part that there is not.
+        If an entry names a part that there is not, or nothing is left to be written.
     """
     for entry in metadata.objects:
         if entry.part not in PARTS:
@@ -136,6 +136,11 @@ def plan_of(metadata: SessionMetadata, options: Options) -> Plan:
         and (options.raw or entry.part != "raw")
         and (options.videos != "none" or entry.part != "video")
     ]
+    if metadata.objects and not wanted:
+        raise MetadataError(
+            f"objects: none of {len(metadata.objects)} is to be written",
+            hint="switch some on (on: true), or ask for raw data and videos where these are all",
+        )
     return Plan(sorted(wanted, key=lambda entry: PARTS.index(entry.part)))
 
 
