@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import peer_python
-from tests.nwb.real import real_lab
+from tests.nwb.real import real_lab, some_of
 
 import fascicle
 from fascicle.archives.session import OpenSession
@@ -52,13 +52,23 @@ def demo(tiny_lab: Path, dandiset: Path) -> Report:
 
 
 @pytest.fixture(scope="module")
-def real(
-    shared: Path, dandiset: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Report]:
-    """Return the reports on the real sessions that have spikes or trials."""
+def sessions(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, OpenSession]:
+    """Return the real sessions that have spikes or trials."""
     lab = real_lab(shared, tmp_path_factory.mktemp("real"))
-    sessions = [s for s in fascicle.find(archives=[lab]) if _has_values(s)]
-    return {str(s.record.path): _converted(s, dandiset) for s in sessions}
+    return {str(s.record.path): s for s in fascicle.find(archives=[lab]) if _has_values(s)}
+
+
+@pytest.fixture(scope="module")
+def real(sessions: dict[str, OpenSession], dandiset: Path) -> dict[str, Report]:
+    """Return the reports on the real sessions, of those that are alike on some."""
+    return {path: _converted(sessions[path], dandiset) for path in some_of(sessions)}
+
+
+@pytest.fixture(scope="module")
+def alike(sessions: dict[str, OpenSession], dandiset: Path) -> dict[str, Report]:
+    """Return the reports on the others."""
+    others = sorted(sessions.keys() - set(some_of(sessions)))
+    return {path: _converted(sessions[path], dandiset) for path in others}
 
 
 def _bad(report: Report) -> list[str]:
@@ -77,10 +87,17 @@ def test_the_session_with_everything(demo: Report) -> None:
 
 
 def test_real_sessions(real: dict[str, Report]) -> None:
-    assert len(real) >= 18
+    assert len(real) >= 9
     assert {path: _bad(report) for path, report in real.items() if _bad(report)} == {}
     assert all(report.ok for report in real.values())
     assert sum(report.check("validate") is not None for report in real.values()) >= 5
+
+
+@pytest.mark.long
+def test_real_sessions_that_are_as_others_are(alike: dict[str, Report]) -> None:
+    assert len(alike) >= 9
+    assert {path: _bad(report) for path, report in alike.items() if _bad(report)} == {}
+    assert all(report.ok for report in alike.values())
 
 
 def test_nwbinspector_is_asked_as_its_command_line_asks(demo: Report, tmp_path: Path) -> None:
@@ -100,13 +117,19 @@ def test_nwbinspector_is_asked_as_its_command_line_asks(demo: Report, tmp_path: 
 @pytest.mark.peer
 @pytest.mark.heavy
 def test_dandi_validate(
-    shared: Path, dandiset: Path, demo: Report, real: dict[str, Report], tmp_path: Path
+    shared: Path,
+    dandiset: Path,
+    demo: Report,
+    real: dict[str, Report],
+    alike: dict[str, Report],
+    tmp_path: Path,
 ) -> None:
     """Files with their reports beside them pass, all in one folder."""
-    assert demo.ok and all(report.ok for report in real.values())
+    every = real | alike
+    assert demo.ok and all(report.ok for report in every.values())
     dandi = peer_python(shared, "dandi", "dandi").with_name("dandi")
     reports = list(dandiset.glob("sub-*/*.report.json"))
-    assert len(reports) == len(list(dandiset.glob("sub-*/*.nwb"))) == len(real) + 1
+    assert len(reports) == len(list(dandiset.glob("sub-*/*.nwb"))) == len(every) + 1
     run = subprocess.run(
         [str(dandi), "validate", str(dandiset)],
         capture_output=True,
