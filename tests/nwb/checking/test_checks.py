@@ -268,6 +268,68 @@ def test_what_breaks_good_practice(file: Path, tmp_path: Path) -> None:
     assert [f.level for f in check.findings if "check_file_extension" in f.text] == []
 
 
+def _no_column(h5: h5py.File) -> None:
+    del h5["intervals/trials/start_time"]
+
+
+def _no_sex(h5: h5py.File) -> None:
+    del h5["general/subject/sex"]
+
+
+def _other_schemas(h5: h5py.File) -> None:
+    """Have the schemas of the file ask for what it has not."""
+    core = h5["specifications/core"]
+    place = f"{next(iter(core))}/nwb.file"
+    text = core[place][()].decode()
+    changed = text.replace('"name": "session_start_time"', '"name": "session_end_time"')
+    changed = changed.replace('"name":"session_start_time"', '"name":"session_end_time"')
+    assert changed != text
+    core[place][()] = changed
+
+
+def _no_schemas(h5: h5py.File) -> None:
+    del h5["specifications"]
+    del h5.attrs[".specloc"]
+
+
+@pytest.mark.parametrize(
+    ("change", "invalid"),
+    [
+        (lambda h5: None, False),
+        (_no_column, True),
+        (_no_sex, False),
+        (_other_schemas, True),
+        (_no_schemas, False),
+    ],
+)
+def test_they_find_what_pynwb_and_nwbinspector_find(
+    file: Path, tmp_path: Path, change: Any, invalid: bool
+) -> None:
+    """What is made once for all files that are alike is what they make for each."""
+    import pynwb
+    from nwbinspector import inspect_nwbfile, load_config
+
+    with changed(file, tmp_path) as (copy, h5):
+        change(h5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        errors = pynwb.validate(path=str(copy))
+        config = load_config(filepath_or_keyword="dandi")
+        messages = list(inspect_nwbfile(nwbfile_path=str(copy), skip_validate=True, config=config))
+    for name in ("first.nwb", "then.nwb"):  # what was made by a file that is gone by then
+        copy = copy.rename(tmp_path / name)
+        found = {one.text for one in validate(copy).findings if "colnames" not in one.text}
+        assert found == {error.reason for error in errors}
+        assert bool(found) == invalid
+        levels = {"ERROR": "critical"}
+        theirs = sorted(
+            levels.get(m.importance.name, m.importance.name.lower().rpartition("_")[2])
+            for m in messages
+            if m.check_function_name != "check_file_extension"
+        )
+        assert sorted(one.level for one in inspect(copy).findings) == theirs
+
+
 def test_without_nwbinspector(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nwbinspector", None)
     with pytest.raises(MissingExtraError, match="inspect"):

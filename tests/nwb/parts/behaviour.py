@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 import h5py
 import numpy as np
 import pandas as pd
-from tests.nwb.judging import judge
 
 import fascicle
 from fascicle.formats.nwb import NwbFile
 from fascicle.formats.nwb.alf import AlfView
 from fascicle.load import load_file
+from fascicle.nwb.checking.inspecting import inspect
+from fascicle.nwb.checking.validating import validate
 from fascicle.nwb.parts import part
 from fascicle.nwb.writing import skeleton
 from fascicle.nwb.writing.draft import Draft, Options
@@ -172,5 +173,5 @@ def convert_parts(
 
 def valid(path: Path) -> None:
     """Fail unless a file is valid, and has nothing that checkers hold for a mistake."""
-    bad = [f"{c.name}: {f}" for c in judge(path) for f in c.findings if f.level != "suggestion"]
-    assert not bad, "\n".join(bad)
+    found = [*validate(path).findings, *inspect(path).findings]
+    assert not [str(one) for one in found if one.level != "suggestion"]

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tests.nwb.judging import judge
 
 from fascicle.archives import open_archive
 from fascicle.archives.session import OpenSession
@@ -19,7 +18,6 @@ from fascicle.errors import ConversionWarning
 from fascicle.formats.nwb import NwbFile
 from fascicle.formats.nwb.alf import AlfView
 from fascicle.load import load_file
-from fascicle.nwb.checking import chosen
 from fascicle.nwb.converting import convert
 from fascicle.nwb.metadata import SessionMetadata
 from fascicle.nwb.parts import part
@@ -31,8 +29,6 @@ SESSION = "lab/Subjects/mouse/2024-03-01/001"
 MINE = ("cameras", "audio", "video", "other")
 #: All but the layout, which is about the name of the file.
 CHECKS = ("readback", "validate", "inspect")
-#: Of these, what is made as one for many files takes a tenth of the time.
-JUDGED = ("validate", "inspect")
 
 
 def make_session(folder: Path, files: Mapping[str, Any], session: str = SESSION) -> OpenSession:
@@ -111,15 +107,10 @@ def converted(
 ) -> Report:
     """Convert a session with my parts alone, and check the file."""
     made = document(session, offered(session) if entries is None else entries)
-    asked = chosen(options.pop("check", CHECKS))
-    own = [name for name in asked if name not in JUDGED]
+    options.setdefault("check", CHECKS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConversionWarning)  # tests look into the report
-        report = convert(session, target, metadata=made, progress=False, check=own, **options)
-    if len(own) < len(asked):
-        report.checks += [one for one in judge(Path(report.file)) if one.name in asked]
-        assert not [f for one in report.checks for f in one.at("invalid", "critical")]
-    return report
+        return convert(session, target, metadata=made, progress=False, **options)
 
 
 def places(report: Report) -> dict[str, str]:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from fascicle.nwb.checking.results import Check, Finding
+from fascicle.nwb.checking.schemas import judges_of
 
 
 def validate(file: Path) -> Check:
-    """Check a file by `pynwb.validate`, with the schemas that are cached in it.
+    """Check a file as `pynwb.validate` does, with the schemas that are cached in it.
 
     Parameters
     ----------
@@ -22,12 +23,11 @@ def validate(file: Path) -> Check:
         Each error is a finding of the level ``invalid``.
     """
     import h5py
-    import pynwb
 
     with warnings.catch_warnings():
         # That schemas of the file are of other versions than those installed is no harm here.
         warnings.simplefilter("ignore")
-        errors = pynwb.validate(path=str(file))
+        errors = _errors(file)
     findings = [
         Finding("invalid", str(error.location or error.name), str(error.reason)) for error in errors
     ]
@@ -36,7 +36,20 @@ def validate(file: Path) -> Check:
         findings += _columns(h5)
         more = sorted(name for name in h5.get("specifications", ()) if name.startswith("ndx-"))
     said = f"against the NWB schema{''.join(f', {name}' for name in more)}"
-    return Check("validate", findings, len(more) + 1, said)
+    return Check("validate", list(dict.fromkeys(findings)), len(more) + 1, said)
+
+
+def _errors(file: Path) -> list[Any]:
+    """Return what `pynwb.validate` finds, with validators that are made once for many files."""
+    import pynwb
+    from hdmf.build import BuildManager
+
+    types, validators = judges_of(file)
+    if not validators:
+        return list(pynwb.validate(path=str(file)))
+    with pynwb.NWBHDF5IO(str(file), "r", manager=BuildManager(types)) as io:
+        builder = io.read_builder()
+        return [error for one in validators for error in one.validate(builder)]
 
 
 def _columns(h5: Any) -> list[Finding]:
