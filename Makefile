@@ -16,8 +16,9 @@ DEV := $(VENV)/.made-dev
 DEMO_DIR  ?= demo
 DEMO_ARGS ?=
 TEST_ARGS ?=
-# Tests run in so many processes, a file of tests in one of them.
-TEST_WORKERS ?= 2
+# Tests run in so many processes, a file of tests in one of them: two cores have work for three,
+# since many tests wait for a server or a process of theirs.
+TEST_WORKERS ?= 3
 PYTEST = "$(PY)" -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo system test lint format types imports docs test-fast test-peers test-long bench pre-commit clean
@@ -89,7 +90,7 @@ test-peers: $(DEV)  ## only the comparisons with the peers, each in an environme
 	$(PYTEST) -m "peer and not long" $(TEST_ARGS)
 
 test-long: $(DEV) system  ## the fault and fuzz runs in full length
-	"$(PY)" -m pytest -m long $(TEST_ARGS)
+	$(PYTEST) -m long $(TEST_ARGS)
 
 bench: $(DEV)  ## side by side with the peers
 	-@tools/system-packages nginx cc curl postgres wrk
