@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +156,40 @@ def _many() -> dict[str, np.ndarray[Any, Any]]:
 def test_order_of_many(name: str) -> None:
     values = _many()[name]
     np.testing.assert_array_equal(stable_order(values), np.argsort(values, kind="stable"))
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4096])
+@pytest.mark.parametrize("shape", [(31,), (31, 5), (4, 3, 7)])
+def test_many_chunks_are_read_some_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], at_once: int
+) -> None:
+    monkeypatch.setattr(chunked, "_AT_ONCE", at_once)
+    values = np.arange(np.prod(shape), dtype=">i4").reshape(shape)
+    texts = np.array([f"text {n}" for n in range(shape[0])], dtype=object)
+    with h5py.File(tmp_path / "a.nwb", "w") as h5:
+        h5.attrs["nwb_version"] = "2.9.0"
+        h5.create_dataset("a", data=values, chunks=(2,) * values.ndim, maxshape=(None, *shape[1:]))
+        h5.create_dataset("t", data=texts, chunks=(2,), dtype=h5py.string_dtype())
+    with NwbFile(tmp_path / "a.nwb") as opened:
+        for rows in (slice(None), slice(3, 17), slice(1, 2), slice(5, 5), slice(0, None, 2), 0):
+            found = opened.array("a", rows)
+            np.testing.assert_array_equal(found, values[rows])
+            assert found.dtype == "=i4"
+            assert np.asarray(opened.array("t", rows)).tolist() == np.asarray(texts[rows]).tolist()
+
+
+def test_chunks_that_a_harmed_file_claims_take_no_memory(tmp_path: Path) -> None:
+    place = tmp_path / "a.nwb"
+    with h5py.File(place, "w") as h5:
+        h5.attrs["nwb_version"] = "2.9.0"
+        made: Any = h5.create_dataset("a", data=np.ones(30, "<i4"), chunks=(30,), maxshape=(None,))
+        made.resize(6_000_000, axis=0)  # as one flipped byte has it
+    code = (
+        "import sys; from fascicle.formats.nwb import NwbFile\n"
+        "with NwbFile(sys.argv[1]) as file: print(file.array('a').sum())\n"
+        "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(place)], capture_output=True, text=True)
+    total, most = run.stdout.split()
+    assert int(total) == 30
+    assert int(most) < 400_000  # 1.4 GB at once

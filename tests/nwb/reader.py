@@ -50,6 +50,7 @@ class Reader:
             self._process.wait()
             self._process.stdout.close()
             self._process.stdin.close()
+            self._process = None
 
 
 def look(path: str) -> dict[str, Any]:

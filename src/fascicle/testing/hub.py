@@ -347,9 +347,15 @@ def bound_to_us(name: str = "TERM") -> list[str]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that stays free while a hub is killed and started again.
+
+    The system gives connections that go out, and there may be thousands, ports of 32768 and more.
+    """
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            port = 20_000 + secrets.randbelow(12_000)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 _PROGRAM = """

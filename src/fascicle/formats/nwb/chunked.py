@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: Bytes from which on it is worth it; what is smaller libhdf5 unpacks once, and keeps.
 _WORTH = 1 << 20
 _DEFLATE, _SHUFFLE = 1, 2
+#: libhdf5 takes some 6 KB for each chunk that it is asked for at once.
+_AT_ONCE = 4096
 
 
 def read_chunks(dataset: h5py.Dataset, facts: Facts, rows: slice) -> NDArray[Any] | None:
@@ -70,6 +72,33 @@ def read_chunks(dataset: h5py.Dataset, facts: Facts, rows: slice) -> NDArray[Any
         ]
         inner = [slice(0, part.stop - part.start) for part in across]
         out[(slice(low, high), *across)] = tile[(slice(low - at, high - at), *inner)]
+    return out
+
+
+def read_by_libhdf5(dataset: h5py.Dataset, facts: Facts, sel: Any) -> Any:
+    """Return ``dataset[sel]``, some thousand chunks at a time: a harmed file may claim millions.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+    facts : Facts
+        Of it.
+    sel : slice, int, mask or tuple of these
+    """
+    import numpy as np
+
+    sizes = dataset.chunks
+    if not sizes or not isinstance(sel, slice) or sel.step not in (None, 1):
+        return dataset[sel]
+    across = math.prod(-(-n // size) for n, size in zip(facts.shape[1:], sizes[1:], strict=True))
+    step = max(_AT_ONCE // max(across, 1), 1) * sizes[0]
+    start, stop, _ = sel.indices(facts.shape[0])
+    if stop - start <= step:
+        return dataset[sel]
+    out = np.empty((stop - start, *facts.shape[1:]), dataset.dtype)
+    for first in range(start, stop, step):
+        last = min(first + step, stop)
+        out[first - start : last - start] = dataset[first:last]
     return out
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fascicle.errors import NwbObjectNotFound
 from fascicle.formats.nwb.attributes import MISSING
+from fascicle.formats.nwb.chunked import read_by_libhdf5, read_chunks
 from fascicle.formats.nwb.claims import Facts, check_claim, selected
 from fascicle.formats.nwb.guard import HARM, reading
 from fascicle.formats.nwb.links import clean
@@ -99,7 +100,7 @@ class NwbFile(ObjectFile):
                 out: Any = self._texts(path, dataset, facts, sel)
             else:
                 out = self._unpacked(dataset, facts, sel)
-                out = dataset[sel] if out is None else out
+                out = read_by_libhdf5(dataset, facts, sel) if out is None else out
                 if facts.kind == "plain":
                     if facts.dtype.isnative:
                         return out
@@ -111,8 +112,6 @@ class NwbFile(ObjectFile):
         plain = isinstance(sel, slice) and sel.step in (None, 1) and bool(facts.shape)
         if not plain or not isinstance(self._place, str):
             return None
-        from fascicle.formats.nwb.chunked import read_chunks
-
         return read_chunks(dataset, facts, sel)
 
     def _straight(self, path: str, facts: Facts, sel: slice) -> Any:
@@ -175,7 +174,7 @@ class NwbFile(ObjectFile):
         if total is None and isinstance(sel, slice) and facts.shape:
             return in_parts(dataset, rows, check)
         check(total or 0)
-        return dataset[sel]
+        return read_by_libhdf5(dataset, facts, sel)
 
     def _check(self, path: str, facts: Facts, sel: Any) -> None:
         if self.max_claim is None:
