@@ -208,7 +208,19 @@ class HubServer:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            self._wait_for_port()
         self._forget()
+
+    def _wait_for_port(self, wait: float = 20.0) -> None:
+        """Wait for its workers: one that waits for the disk ends, and lets go, only after that."""
+        until = time.perf_counter() + wait
+        while time.perf_counter() < until:
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", self.port))
+                probe.listen()
+                return
+            time.sleep(0.02)
 
     def halt(self, *, wait: float = 20.0) -> int:
         """End it as a service manager does, and keep its state.
