@@ -84,6 +84,11 @@ def read_by_libhdf5(dataset: h5py.Dataset, facts: Facts, sel: Any) -> Any:
     facts : Facts
         Of it.
     sel : slice, int, mask or tuple of these
+
+    Returns
+    -------
+    numpy.ndarray or scalar
+        Of the shape that ``sel`` takes, and the array's own type.
     """
     import numpy as np
 

@@ -43,7 +43,17 @@ def stable_order(values: np.ndarray[Any, Any]) -> NDArray[np.intp]:
 def stably_sorted(
     values: np.ndarray[Any, Any],
 ) -> tuple[NDArray[np.intp], np.ndarray[Any, Any]]:
-    """Return the order of numbers, as `stable_order` does, and the numbers in it."""
+    """Return the order of numbers, as `stable_order` does, and the numbers in it.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n,)
+
+    Returns
+    -------
+    order, found : numpy.ndarray, shape (n,)
+        ``found`` is ``values[order]``, an array of its own.
+    """
     import numpy as np
 
     order, found = _order(values)
@@ -77,14 +87,14 @@ def _order(
     falls = np.flatnonzero(found[1:] < found[:-1])
     if len(falls) > _FALLS:
         return np.argsort(values, kind="stable"), None
+
+    def leading(place: int) -> int:
+        return int(_leading(found[place : place + 1], low, scale)[0])
+
     last = 0
     for fall in falls.tolist():
         if fall < last:
             continue  # among those that the one before it has put in order
-
-        def leading(place: int) -> int:
-            return int(_leading(found[place : place + 1], low, scale)[0])
-
         first = bisect.bisect_left(range(n), leading(fall), key=leading)
         last = bisect.bisect_right(range(n), leading(fall), key=leading)
         inner = np.argsort(found[first:last], kind="stable")

@@ -86,7 +86,11 @@ def from_old(document: Mapping[str, Any]) -> SessionMetadata:
         kinds: tuple[type, ...] = (list, dict) if name in _LISTS else (dict,)
         kinds = {"eid": (str,), "Probes": (list,)}.get(name, kinds)
         if value is not None and not isinstance(value, kinds):
-            raise MetadataError(f"{name}: {type(value).__name__} is not what is expected there")
+            expected = " or ".join(kind.__name__ for kind in kinds)
+            raise MetadataError(
+                f"{name}: {type(value).__name__} is not what is expected there",
+                hint=f"write a {expected} there, or take it out",
+            )
     found = Facts()
     _add_facts(found, document)
     eid = document.get("eid") or found.session.get("session_id")
@@ -144,7 +148,7 @@ def _add_facts(found: Facts, document: Mapping[str, Any]) -> None:
         )
     for one in document.get("Probes") or ():
         if not isinstance(one, Mapping) or not one.get("name"):
-            raise MetadataError(f"Probes: {one!r} has no name")
+            raise MetadataError(f"Probes: {one!r} has no name", hint='name it: "name": "probe00"')
         tracks = one.get("trajectory_estimate") or ()
         found.of_probe(
             str(one["name"]),
@@ -260,12 +264,17 @@ def _leaves(given: Any, where: str = "") -> Iterator[tuple[str, str]]:
         for key in ("data", "timestamps"):
             said = given.get(key)
             if said is not None and not isinstance(said, str):
-                raise MetadataError(f"{where}.{key}: {said!r} names no dataset")
+                raise MetadataError(
+                    f"{where}.{key}: {said!r} names no dataset", hint="name one: trials.intervals"
+                )
             for name in texts(said):
                 parts = name.split(".")
                 yield ".".join(parts[:2]), str(about or "") if key == "data" else ""
     elif isinstance(given, list):
         for i, held in enumerate(given):
             if not isinstance(held, Mapping | list):
-                raise MetadataError(f"{where}[{i}]: {held!r} is no entry of a list of datasets")
+                raise MetadataError(
+                    f"{where}[{i}]: {held!r} is no entry of a list of datasets",
+                    hint="write a mapping with name, data and description, or take it out",
+                )
             yield from _leaves(held, f"{where}[{i}]")
